@@ -1,0 +1,62 @@
+"""Fixtures shared by all tests: real Kafka, and settings that keep to a test's own folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.settings import Settings, load
+from infra.kafka.connection import Connection
+from infra.kafka.embedded import EmbeddedKafka
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> Iterator[None]:
+    """A developer's own STILLWATCH_* variables must not decide what the tests see."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("STILLWATCH_") and name not in KEPT_VARIABLES:
+                patch.delenv(name)
+        yield
+
+
+KEPT_VARIABLES = {"STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA"}
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Settings with everything under the test's folder; arguments as of `agents.settings.load`."""
+
+    def make(**overrides: Any) -> Settings:
+        return load(**{"data_dir": tmp_path / "run", **overrides})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kafka_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., EmbeddedKafka]]:
+    """Starts brokers for tests that must own one (kill it, restart it, count its topics).
+
+    The broker's run directory is ``broker.folder.parent``: settings with that `data_dir` and the default
+    `bus.url` reach it. All are stopped at the end; a test stops its own as soon as it is done with it.
+    """
+    started: list[EmbeddedKafka] = []
+
+    def start(data_dir: Path | None = None, **options: Any) -> EmbeddedKafka:
+        broker = EmbeddedKafka(data_dir or tmp_path_factory.mktemp("kafka"), **{"heap_mb": 256, **options})
+        started.append(broker)
+        return broker.start()
+
+    yield start
+    for broker in started:
+        broker.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_factory: Callable[..., EmbeddedKafka]) -> Connection:
+    """One broker for the whole session, without topics. Name topics and groups so that tests cannot meet."""
+    return Connection(bootstrap=kafka_factory().bootstrap)
