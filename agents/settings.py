@@ -1,4 +1,4 @@
-"""`Settings`: where things are and which secrets to use. Environment ``STILLWATCH_*`` over ``stillwatch.toml``.
+"""`Settings`: where things are and which secrets to use; ``STILLWATCH_*`` variables over ``stillwatch.toml``.
 
 Nested names join with two underscores in the environment: ``STILLWATCH_BUS__URL`` is ``bus.url``.
 Detection parameters live in the ``[detection]`` table and become a `streams.config.DetectionConfig`.
@@ -7,23 +7,32 @@ Detection parameters live in the ``[detection]`` table and become a `streams.con
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
+from agents.setting_errors import from_msgspec, from_pydantic, valid, variable, wrong
+from infra.clickhouse import dsn
+from infra.kafka.connection import EMBEDDED, bootstrap_of
 from schemas.errors import InvalidSetting
 from streams.config import DetectionConfig
 
 DEFAULT_FILE = Path("stillwatch.toml")
-DEVELOPMENT_SECRET = "stillwatch-development-secret"  # noqa: S105 - marked unsafe by `doctor`
+DEVELOPMENT_SECRET = "stillwatch-development-secret"
+"""Known to everybody: `doctor` warns of it."""
+PREFIX = "STILLWATCH_"
+OTHER_VARIABLES = ("STILLWATCH_CONFIG", "STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA")
+"""Environment variables that are no settings: where the settings, downloads and test data are."""
 
 
 class _Section(BaseModel):
@@ -33,7 +42,7 @@ class _Section(BaseModel):
 class BusSettings(_Section):
     """The Kafka cluster."""
 
-    url: str = "embedded:"
+    url: Annotated[str, valid(bootstrap_of)] = EMBEDDED
     """``embedded:`` (a real single-node Kafka of our own) or ``kafka://host:port[,host:port]``."""
     partitions: int = Field(8, ge=1, le=1024)
     """Partitions of every topic that scales with the fleet. Cannot be changed once state exists."""
@@ -47,11 +56,42 @@ class BusSettings(_Section):
     ssl_key_file: Path | None = None
     embedded_heap_mb: int = Field(384, ge=128)
 
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        """Settings that are right one by one and wrong together."""
+        if problem := self._disagreement():
+            raise wrong(problem)
+        return self
+
+    def _disagreement(self) -> InvalidSetting | None:
+        sasl, tls = self.security_protocol.startswith("SASL"), self.security_protocol.endswith("SSL")
+        kafka_of_yours = "Set bus.url = \"kafka://host:port\", or leave this setting out"
+        if self.url == EMBEDDED and self.replication > 1:
+            return InvalidSetting("bus.replication", "the embedded Kafka is a single broker", kafka_of_yours)
+        if self.url == EMBEDDED and (sasl or tls):
+            return InvalidSetting(
+                "bus.security_protocol", "the embedded Kafka is PLAINTEXT, on loopback", kafka_of_yours
+            )
+        for name in ("sasl_username", "sasl_password"):
+            if sasl and not getattr(self, name):
+                problem = f"{self.security_protocol} needs it"
+                return InvalidSetting(f"bus.{name}", problem, f"Set it, best as {variable(['bus', name])}")
+            if not sasl and getattr(self, name):
+                problem = f"{self.security_protocol} sends no credentials, yet bus.{name} is set"
+                return InvalidSetting("bus.security_protocol", problem, "Set SASL_SSL or SASL_PLAINTEXT")
+        for name in ("ssl_ca_file", "ssl_cert_file", "ssl_key_file"):
+            if not tls and getattr(self, name):
+                problem = f"{self.security_protocol} is not encrypted, yet bus.{name} is set"
+                return InvalidSetting("bus.security_protocol", problem, "Set SSL or SASL_SSL")
+        if self.ssl_key_file and not self.ssl_cert_file:
+            return InvalidSetting("bus.ssl_cert_file", "bus.ssl_key_file is set, this is not", "Set both")
+        return None
+
 
 class StoreSettings(_Section):
     """The ClickHouse store."""
 
-    dsn: str = ""
+    dsn: Annotated[str, valid(lambda text: text and dsn.parse(text))] = ""
     """``chdb:///path`` (embedded) or ``http(s)://user:password@host:port/database``; empty:
     ``chdb://`` under `Settings.data_dir`."""
     requests_ttl_days: int = Field(30, ge=1)
@@ -99,7 +139,10 @@ class Settings(BaseSettings):
     """All settings. Build with `load`, which turns validation errors into `InvalidSetting`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="STILLWATCH_", env_nested_delimiter="__", extra="forbid", nested_model_default_partial_update=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        nested_model_default_partial_update=True,
     )
 
     data_dir: Path = Path(".stillwatch")
@@ -133,7 +176,7 @@ class Settings(BaseSettings):
         try:
             return msgspec.convert(self.detection, DetectionConfig, strict=False)
         except msgspec.ValidationError as error:
-            raise InvalidSetting("detection", str(error), "See `stillwatch schema settings`") from error
+            raise from_msgspec(error, "detection", DetectionConfig.__struct_fields__) from error
 
 
 def load(config: Path | None = None, **overrides: Any) -> Settings:
@@ -145,23 +188,47 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     Raises:
         InvalidSetting: names the first wrong setting and what to do.
     """
-    path = config or (Path(os.environ["STILLWATCH_CONFIG"]) if "STILLWATCH_CONFIG" in os.environ else None)
+    settings, problems = examine(config, **overrides)
+    if settings is None or problems:
+        raise problems[0]
+    return settings
+
+
+def examine(config: Path | None = None, **overrides: Any) -> tuple[Settings | None, list[InvalidSetting]]:
+    """As `load`, but every problem at once. Settings are `None` where there are none to speak of."""
+    path = config or (Path(named) if (named := os.environ.get("STILLWATCH_CONFIG")) else None)
     if path is not None and not path.is_file():
-        raise InvalidSetting("config", f"no such file: {path}", "Check --config or STILLWATCH_CONFIG")
+        fix = "Check --config or STILLWATCH_CONFIG"
+        return None, [InvalidSetting("config", f"no such file: {path}", fix)]
+    file = path or DEFAULT_FILE
 
     class FromFile(Settings):
-        model_config = SettingsConfigDict(**{**Settings.model_config, "toml_file": path or DEFAULT_FILE})
+        model_config = SettingsConfigDict(**{**Settings.model_config, "toml_file": file})
 
     try:
         settings = FromFile(**overrides)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        variable = "STILLWATCH_" + "__".join(str(part).upper() for part in first["loc"])
-        raise InvalidSetting(
-            name, first["msg"], f"Set it in stillwatch.toml or as {variable}"
-        ) from error
-    except ValueError as error:  # TOML syntax
-        raise InvalidSetting("config", f"{path or DEFAULT_FILE} is no valid TOML: {error}", "Mend the file") from error
-    settings.detection_config()
-    return settings
+        return None, from_pydantic(error, Settings)
+    except SettingsError as error:  # a whole section in one variable, which must be JSON
+        fix = "Set single values, e.g. STILLWATCH_BUS__URL"
+        return None, [InvalidSetting("environment", str(error), fix)]
+    except (ValueError, OSError) as error:
+        return None, [InvalidSetting("config", f"{file} is no readable TOML: {error}", "Mend the file")]
+    try:
+        settings.detection_config()
+    except InvalidSetting as error:
+        return settings, [error]
+    return settings, []
+
+
+def unknown_variables() -> list[InvalidSetting]:
+    """``STILLWATCH_*`` variables that nothing reads: mistyped, most likely. Harmless to the program."""
+    known = {*Settings.model_fields, *(name.removeprefix(PREFIX).lower() for name in OTHER_VARIABLES)}
+    problems = []
+    for name in sorted(os.environ):
+        section, *rest = name.removeprefix(PREFIX).lower().split("__")
+        if name.startswith(PREFIX) and section not in known:
+            guess = get_close_matches(section, known, n=1)
+            fix = f"Did you mean {variable([*guess, *rest])}?" if guess else "Unset it"
+            problems.append(InvalidSetting(name, "nothing reads this variable", fix))
+    return problems

@@ -244,7 +244,8 @@ async def _offsets(
     offsets: dict[str, dict[int, tuple[int, int]]] = {name: {} for name in partitions}
     if not every:
         return offsets
-    consumer = AIOKafkaConsumer(**connection.client_options(), enable_auto_commit=False)
+    # The client learns of one topic's leaders at a time, and pauses after each.
+    consumer = AIOKafkaConsumer(**connection.client_options(), enable_auto_commit=False, retry_backoff_ms=5)
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await consumer.start()
