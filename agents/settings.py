@@ -128,11 +128,21 @@ class FleetSettings(_Section):
     """Consumer group of the workers; the sink's is ``<application_id>-sink``."""
     run_records: int = Field(2000, ge=1)
     """Most records handed to an agent as one run."""
+    align_s: float = Field(30.0, gt=0)
+    """How far, in event time, one partition of a raw topic may be read ahead of its others."""
+    checkpoint_s: float = Field(0.5, gt=0)
+    """How often account state is written to its changelog, and offsets become committable."""
+    idle_source_s: float = Field(15.0, gt=0)
+    """A raw partition without records for this long no longer holds event time back."""
+    idle_close_s: float = Field(90.0, gt=0)
+    """After this long without any record, open windows are closed."""
     commit_stall_s: float = Field(120.0, gt=0)
     """A worker whose committed offsets stand still this long while records wait ends itself."""
     session_timeout_s: float = Field(10.0, gt=0)
     metrics_port: int = Field(0, ge=0, le=65535)
     """Prometheus port; 0: off."""
+    metrics_host: str = "127.0.0.1"
+    """Address the metrics are served on."""
 
 
 class Settings(BaseSettings):
