@@ -7,10 +7,11 @@ over many prompts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 
-from streams.words import fold
+from streams.words import fold, split
 
 CLASSES: tuple[str, ...] = ("grading", "translation", "agentic", "coding", "reasoning")
 """Classes with cues, in the order in which ties are settled. Besides them: ``chat`` and ``other``."""
@@ -49,13 +50,16 @@ _WORDS: dict[str, dict[int, str]] = {
     },
 }
 
+_FREQUENT = "a as by on of for in le se su tu ton tuo your you how all each every which answer show".split()
+"""Words that tell too little to search a text for a phrase they are part of."""
+
 _PHRASES: tuple[tuple[str, int, str], ...] = (
     ("grading", 4, "on a scale|which response|response a|assistant a|better response|as a judge"),
     ("grading", 3, "which answer is|out of 10|评分|打分|評価し|採点|채점|평가"),
     ("translation", 4, "翻译|翻譯|翻訳|번역|ترجم|अनुवाद|แปล|תרגם"),
     ("agentic", 4, "function_call|tool_call|action input|available tools|<tool|following tools|调用工具"),
     ("agentic", 3, '"parameters"|"arguments"|pull request|工具|ツールを|도구'),
-    ("coding", 3, "```|#include|();|</|代码|函数|代碼|コード|関数|코드|함수|编程"),
+    ("coding", 3, "#include|代码|函数|代碼|コード|関数|코드|함수|编程"),
     ("reasoning", 3, "how many|how much|\\frac|\\sum|\\int|求解|计算|證明|证明|計算|求め|계산|증명|多少"),
 )
 
@@ -93,8 +97,22 @@ _PROCESS = (
     "рассуждения рассуждение шаги"
 )
 
-COLUMNS = len(CLASSES) + 2
-"""Length of one word's cue row: a weight per class, then "expose" and "process"."""
+_EXPOSED, _PROCESSED, _TRIGGER = range(len(CLASSES), len(CLASSES) + 3)
+COLUMNS = len(CLASSES) + 3
+"""Length of one word's cue row: a weight per class, "expose", "process", and "a phrase may be here"."""
+
+
+_CLASS_PHRASES = [
+    (fold(phrase), CLASSES.index(name), weight)
+    for name, weight, phrases in _PHRASES
+    for phrase in phrases.split("|")
+]
+_ELICITATION_PHRASES = [
+    (fold(phrase), weight)
+    for weight, lines in _ELICITATION.items()
+    for line in lines
+    for phrase in line.split("|")
+]
 
 
 def word_cues() -> dict[str, list[int]]:
@@ -108,24 +126,16 @@ def word_cues() -> dict[str, list[int]]:
     for position, name in enumerate(CLASSES):
         for weight, words in _WORDS[name].items():
             put(words, position, weight)
-    put(_EXPOSE, len(CLASSES), 1)
-    put(_PROCESS, len(CLASSES) + 1, 1)
+    put(_EXPOSE, _EXPOSED, 1)
+    put(_PROCESS, _PROCESSED, 1)
+    phrases = [split(phrase) for phrase, *_ in _CLASS_PHRASES]
+    phrases += [split(phrase) for phrase, _ in _ELICITATION_PHRASES]
+    uses = Counter(word for phrase in phrases for word in phrase)
+    for phrase in phrases:
+        # Searching a text for every phrase costs more than all the rest: one telling word says whether to.
+        put(max(phrase, key=lambda word: (word not in _FREQUENT, uses[word], len(word))), _TRIGGER, 1)
     return table
 
-
-_CLASS_PHRASES = [
-    (fold(phrase), CLASSES.index(name), weight)
-    for name, weight, phrases in _PHRASES
-    for phrase in phrases.split("|")
-]
-_ASCII_CLASS_PHRASES = [entry for entry in _CLASS_PHRASES if entry[0].isascii()]
-_ELICITATION_PHRASES = [
-    (fold(phrase), weight)
-    for weight, lines in _ELICITATION.items()
-    for line in lines
-    for phrase in line.split("|")
-]
-_ASCII_ELICITATION_PHRASES = [entry for entry in _ELICITATION_PHRASES if entry[0].isascii()]
 
 _THRESHOLD = 3.0
 _FREE_WORDS = 32
@@ -137,15 +147,16 @@ def capability(folded: str, cues: Sequence[float], word_count: int, code_marks: 
 
     Args:
         cues: summed cue rows of its words.
-        code_marks: characters such as ``{ } ; = < >``.
+        code_marks: brackets and operators, such as ``{ } = < >``.
         numbers: how many numbers it holds.
     """
     if word_count == 0:
         return "other"
     scores = list(cues[: len(CLASSES)])
-    for phrase, column, weight in _ASCII_CLASS_PHRASES if folded.isascii() else _CLASS_PHRASES:
-        if phrase in folded:
-            scores[column] += weight
+    if cues[_TRIGGER]:
+        for phrase, column, weight in _CLASS_PHRASES:
+            if phrase in folded:
+                scores[column] += weight
     scores[CLASSES.index("coding")] += min(6, 40 * code_marks // (len(folded) + 40))
     if numbers > 1:
         scores[CLASSES.index("reasoning")] += min(numbers, 3)
@@ -158,14 +169,14 @@ def capability(folded: str, cues: Sequence[float], word_count: int, code_marks: 
 def reasoning_elicitation(folded: str, cues: Sequence[float], word_count: int) -> float:
     """How strongly a prompt presses for visible reasoning, 0 to 1: noisy-or of independent cues.
 
-    >>> reasoning_elicitation("think step by step and show your work", [0] * COLUMNS, 8)
-    0.85
+    >>> reasoning_elicitation("think step by step and show your work", [1] * COLUMNS, 8)
+    0.902
     """
     silence = 1.0
-    for phrase, weight in _ASCII_ELICITATION_PHRASES if folded.isascii() else _ELICITATION_PHRASES:
-        if phrase in folded:
-            silence *= 1.0 - weight
-    expose, process = cues[len(CLASSES)], cues[len(CLASSES) + 1]
-    if expose and process:
+    if cues[_TRIGGER]:
+        for phrase, weight in _ELICITATION_PHRASES:
+            if phrase in folded:
+                silence *= 1.0 - weight
+    if cues[_EXPOSED] and cues[_PROCESSED]:
         silence *= 1.0 - 0.35 * min(1.0, 2 * _FREE_WORDS / word_count)
     return round(1.0 - silence, 3)

@@ -41,13 +41,16 @@ SCALE = 128.0
 FIRST_WORDS = 6
 SHORT_LETTERS = 3
 
-WORD_CACHE = 65_536
-"""Words remembered with their projection, about 400 bytes each; the cache starts anew when it is full."""
+WORD_CACHE = 32_768
+"""Words remembered with their projection, about 500 bytes each; the cache starts anew when it is full."""
 
-_WEIGHTS = np.array([1.0, 2.0, 1.0, 1.0]) * SCALE
+WORD_CHARS = 32
+"""Longer words (base64, hashes) are told apart by their first characters, so that the cache stays small."""
+
+_FACTORS = np.array([1.0, 2.0, 1.0, 1.0]) * SCALE
+# One cached row: signs, cues, votes. Side by side, so that one product sums all three.
 _CUES = slice(GROUP, GROUP + capability.COLUMNS)
 _VOTES = slice(_CUES.stop, _CUES.stop + len(language.LANGUAGES))
-_ROW = _VOTES.stop
 
 # Character classes of the structure group.
 _LETTER, _UPPER, _DIGIT, _SPACE, _LINE, _STOP, _QUESTION, _COMMA, _COLON = range(9)
@@ -66,8 +69,8 @@ _CLASS_OF = {
 }
 
 _MARKS: tuple[str, ...] = (
-    "\n- ", "\n* ", "\n1", "\n#", "\n\n\n", ":\n", "\t", "    ", "```", "**", "###", "\\", "$", "{{", "}",
-    "</", "://", "|", "<", "_", "();", "==", "User:", "Assistant:", "Q:", "Input:", "Output:", "\n\n", "...",
+    "\n- ", "\n* ", "\n1", "\n#", "\n\n", "\n\n\n", ":\n", "\t", "    ", "```", "**", "\\", "{{", "</", "://",
+    "|", "_", "...",
 )  # fmt: skip
 
 _STEPS = 16
@@ -80,7 +83,7 @@ class Measured(NamedTuple):
     """What one pass over a prompt yields."""
 
     vector: NDArray[np.int8]
-    """`DIMENSIONS` values."""
+    """(4, `GROUP`)."""
     word_hashes: NDArray[np.uint64]
     """Keyed 64-bit hash of each word, in order."""
     cues: list[float]
@@ -91,20 +94,39 @@ class Measured(NamedTuple):
     foreign_chars: int
 
 
+def bits(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """The 64 bits of each hash, (n, 64), in the order in which `np.packbits` packs them."""
+    return np.unpackbits(hashes.view(np.uint8)).reshape(-1, GROUP)
+
+
 def _signs(hashes: bytes) -> NDArray[np.float32]:
-    """Bits to a matrix of -1 and +1, `GROUP` columns."""
-    bits = np.unpackbits(np.frombuffer(hashes, np.uint8)).reshape(-1, GROUP)
-    return bits.astype(np.float32) * 2 - 1
+    """Bits to -1 and +1, (n, `GROUP`)."""
+    return bits(np.frombuffer(hashes, np.uint64)).astype(np.float32) * 2 - 1
 
 
 def _fixed_signs(names: list[str]) -> NDArray[np.float32]:
     return _signs(b"".join(blake2b(name.encode(), digest_size=GROUP // 8).digest() for name in names))
 
 
-_QUANTITY_SIGNS = _fixed_signs([f"{q}:{b}" for q in range(_QUANTITIES) for b in range(_BINS)])
-_QUANTITY_BASE = np.arange(_QUANTITIES) * _BINS
-_MARK_SIGNS = _fixed_signs([f"mark:{mark}" for mark in _MARKS]) * _STEPS
-_EDGE_SIGNS = _fixed_signs([f"{edge}:{c}" for edge in ("first", "last") for c in range(256)]) * _STEPS
+def _structure_rows() -> NDArray[np.float32]:
+    """One row per state of a structure feature: quantities in sixteenths of bins, marks, edge characters."""
+    bins = _fixed_signs([f"{q}:{b}" for q in range(_QUANTITIES) for b in range(_BINS + 1)])
+    bins = bins.reshape(_QUANTITIES, _BINS + 1, 1, GROUP)
+    upper = np.arange(_STEPS, dtype=np.float32)[:, None]
+    between = (_STEPS - upper) * bins[:, :-1] + upper * bins[:, 1:]
+    names = [f"mark:{mark}" for mark in _MARKS]
+    names += [f"{edge}:{c}" for edge in ("first", "last") for c in range(256)]
+    return np.concatenate([between.reshape(-1, GROUP), _fixed_signs(names) * _STEPS])
+
+
+_ROWS = _structure_rows()
+_SPAN = _BINS * _STEPS
+_QUANTITY_BASE = np.arange(_CLASSES) * _SPAN
+_LENGTH_BASE = _CLASSES * _SPAN
+_MARK_BASE = _QUANTITIES * _SPAN
+_FIRST_BASE = _MARK_BASE + len(_MARKS)
+_LAST_BASE = _FIRST_BASE + 256
+_ONES = np.ones(LIMIT_CHARS, np.float32)
 
 
 @cache
@@ -133,37 +155,33 @@ def _log2(value: int) -> int:
     return _STEPS * whole + (value << 4 >> whole) - _STEPS
 
 
-def _structure(text: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def _structure(text: str) -> tuple[NDArray[np.float32], list[int]]:
     """Unnormalised structure group and the counts per character class of a raw text."""
     if text.isascii():
-        codes: NDArray[np.generic] = np.frombuffer(text.encode(), np.uint8)
-        counts = np.bincount(_classes(128)[codes], minlength=_CLASSES)
+        counts = np.bincount(_classes(128).take(np.frombuffer(text.encode(), np.uint8)), minlength=_CLASSES)
     else:
         wide = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        counts = np.bincount(_classes(0x10000)[np.minimum(wide, 0xFFFF)], minlength=_CLASSES)
-    size = len(text)
-    positions = np.empty(_QUANTITIES)
+        counts = np.bincount(_classes(0x10000).take(np.minimum(wide, 0xFFFF)), minlength=_CLASSES)
     # The square root spreads small shares: 1 % and 2 % of digits differ more than 31 % and 32 %.
-    positions[:_CLASSES] = np.sqrt(counts * (65536 / max(size, 1)))
-    lines = int(counts[_LINE])
+    shares = np.sqrt(counts * (65536.0 / (len(text) or 1))).astype(np.intp)
+    states: list[int] = (shares + _QUANTITY_BASE).tolist()
     body = text.strip()
     first_line = body.find("\n")
-    positions[_CLASSES:] = (
-        2 * _log2(size),
-        3 * _log2(lines),
+    lengths = (
+        2 * _log2(len(text)),
+        3 * _log2(text.count("\n")),
         3 * _log2(first_line if first_line >= 0 else len(body)) // 2,
         3 * _log2(len(body) - 1 - body.rfind("\n")) // 2,
     )
-    sixteenths = np.minimum(positions.astype(np.int64), _STEPS * (_BINS - 1) - 1)
-    bins = (sixteenths >> 4) + _QUANTITY_BASE
-    upper = (sixteenths & 15).astype(np.float32)
-    total = (_STEPS - upper) @ _QUANTITY_SIGNS[bins] + upper @ _QUANTITY_SIGNS[bins + 1]
-    marks = [position for position, mark in enumerate(_MARKS) if mark in text]
-    if marks:
-        total = total + _MARK_SIGNS[marks].sum(axis=0)
+    base = _LENGTH_BASE
+    for length in lengths:
+        states.append(base + min(length, _SPAN - 1))
+        base += _SPAN
+    states += [position for position, mark in enumerate(_MARKS, _MARK_BASE) if mark in text]
     if body:
-        total = total + _EDGE_SIGNS[min(ord(body[0]), 255)] + _EDGE_SIGNS[256 + min(ord(body[-1]), 255)]
-    return total, counts
+        states += (_FIRST_BASE + min(ord(body[0]), 255), _LAST_BASE + min(ord(body[-1]), 255))
+    group: NDArray[np.float32] = _ONES[: len(states)] @ _ROWS.take(states, axis=0)
+    return group, counts.tolist()
 
 
 class FeatureMap:
@@ -178,9 +196,13 @@ class FeatureMap:
         self._cues = capability.word_cues()
         self._votes = language.votes()
         self._index = _WordIndex(self)
-        self._rows = np.zeros((WORD_CACHE, _ROW), np.float32)
-        self._short = np.zeros(WORD_CACHE, np.float32)
+        self._rows = np.zeros((WORD_CACHE, _VOTES.stop), np.float32)
         self._hashes = np.zeros(WORD_CACHE, np.uint64)
+        self._short = np.zeros(WORD_CACHE, np.float32)
+        # Weight of each word in each group; only the row of short words differs between prompts.
+        self._weights = np.zeros((4, LIMIT_CHARS), np.float32)
+        self._weights[0] = 1.0
+        self._weights[3, :FIRST_WORDS] = 1.0
 
     def measure(self, text: str, words: list[str]) -> Measured:
         """Everything the cache of words helps with, in one pass.
@@ -191,35 +213,35 @@ class FeatureMap:
         """
         if len(self._index) + LIMIT_CHARS > WORD_CACHE:
             self._index.clear()
-        groups = np.zeros((4, GROUP))
-        groups[1], counts = _structure(text)
-        cues, votes = [0.0] * capability.COLUMNS, [0.0] * len(language.LANGUAGES)
         index = np.array(list(map(self._index.__getitem__, words)), np.intp)
-        if words:
-            weights = np.zeros((3, len(words)), np.float32)
-            weights[0] = 1.0
-            weights[1] = self._short[index]
-            weights[2, :FIRST_WORDS] = 1.0
-            sums = weights @ self._rows[index]
-            groups[0], groups[2], groups[3] = sums[:, :GROUP]
-            cues, votes = sums[0, _CUES].tolist(), sums[0, _VOTES].tolist()
-        lengths = np.sqrt((groups * groups).sum(axis=1))
-        factors = _WEIGHTS / np.maximum(lengths, 1.0)
-        vector = np.rint(np.clip(groups * factors[:, None], -127, 127)).astype(np.int8)
-        code_marks = int(counts[_BRACKET] + counts[_OPERATOR])
+        weights = self._weights[:, : len(words)]
+        weights[2] = self._short.take(index)
+        sums = weights @ self._rows.take(index, axis=0)
+        groups = sums[:, :GROUP].astype(np.float64)
+        groups[1], counts = _structure(text)
+        lengths = np.sqrt(np.einsum("ij,ij->i", groups, groups))
+        groups *= (_FACTORS / np.maximum(lengths, 1.0))[:, None]
+        np.minimum(groups, 127.0, out=groups)
+        np.maximum(groups, -127.0, out=groups)
+        speech: list[float] = sums[0].tolist()
         return Measured(
-            vector.ravel(), self._hashes[index], cues, votes, code_marks, int(counts[_FOREIGN])
+            vector=np.rint(groups).astype(np.int8),
+            word_hashes=self._hashes.take(index),
+            cues=speech[_CUES],
+            votes=speech[_VOTES],
+            code_marks=counts[_BRACKET] + counts[_OPERATOR],
+            foreign_chars=counts[_FOREIGN],
         )
 
     def _learn(self, word: str) -> int:
-        digest = blake2b(word.encode("utf-8", "surrogatepass"), key=self._key, digest_size=8 + GROUP // 8)
+        digest = blake2b(word.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
         position = len(self._index)
-        row = self._rows[position]
-        row[:GROUP] = _signs(digest.digest()[8:])
-        row[_CUES] = self._cues.get(word, 0.0)
-        row[_VOTES] = self._votes.get(word, 0.0)
+        self._hashes[position] = int.from_bytes(digest[:8], "little")
         self._short[position] = len(word) <= SHORT_LETTERS and word.isalpha()
-        self._hashes[position] = int.from_bytes(digest.digest()[:8], "little")
+        row = self._rows[position]
+        row[:GROUP] = _signs(digest[8:])
+        row[_CUES] = self._cues.get(word, 0)
+        row[_VOTES] = self._votes.get(word, 0)
         return position
 
 
@@ -230,6 +252,8 @@ class _WordIndex(dict[str, int]):
         self._owner = owner
 
     def __missing__(self, word: str) -> int:
+        if len(word) > WORD_CHARS:
+            return self[word[:WORD_CHARS]]
         position = self._owner._learn(word)
         self[word] = position
         return position

@@ -44,7 +44,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.capability import capability, reasoning_elicitation
-from streams.features import DIMENSIONS, SCALE, FeatureMap
+from streams.features import DIMENSIONS, SCALE, FeatureMap, bits
 from streams.language import guess
 from streams.words import excerpt, fold, is_unspaced, split
 
@@ -108,7 +108,7 @@ class Fingerprinter:
         count = len(words)
         shingles = _shingles(measured.word_hashes) if count else None
         head = tail = None
-        edge = 2 * EDGE_WORDS if count and is_unspaced(words) else EDGE_WORDS
+        edge = EDGE_WORDS if folded.isascii() or not is_unspaced(words) else 2 * EDGE_WORDS
         if count >= 2 * edge:
             head = _digest(self._head_key, " ".join(words[:edge]))
             tail = _digest(self._tail_key, " ".join(words[-edge:]))
@@ -119,8 +119,8 @@ class Fingerprinter:
             template_hash=head,
             template_tail_hash=tail,
             system_hash=_digest(self._system_key, fold(excerpt(system_prompt))) if system_prompt else None,
-            prompt_simhash=None if shingles is None else f"simhash64:{_simhash(shingles):016x}",
-            prompt_minhash=None if shingles is None else shingles[:MINHASH_VALUES].astype("<u8").tobytes(),
+            prompt_simhash=None if shingles is None else f"simhash64:{_simhash(shingles)}",
+            prompt_minhash=None if shingles is None else shingles[:MINHASH_VALUES].tobytes(),
             prompt_embedding=measured.vector.tobytes(),
             prompt_topic=capability(folded, measured.cues, count, measured.code_marks, words.count("0")),
             prompt_language=guess(folded, measured.foreign_chars, measured.votes, count),
@@ -192,8 +192,8 @@ def _shingles(word_hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return mixed[distinct]
 
 
-def _simhash(shingles: NDArray[np.uint64]) -> int:
-    """Bit i is set where most shingle hashes have bit i set."""
-    bits = np.unpackbits(shingles.view(np.uint8)).reshape(-1, 64)
-    majority = 2 * bits.sum(axis=0, dtype=np.int32) > len(bits)
-    return int.from_bytes(np.packbits(majority).tobytes(), "big")
+def _simhash(shingles: NDArray[np.uint64]) -> str:
+    """64 bits as hex digits; a bit is set where most shingle hashes have it set."""
+    # A matrix product, because a sum over the long axis of a narrow matrix takes NumPy twice as long.
+    votes = np.ones(len(shingles), np.float32) @ bits(shingles).astype(np.float32)
+    return np.packbits(2 * votes > len(shingles)).tobytes().hex()
