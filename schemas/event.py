@@ -19,6 +19,8 @@ import msgspec
 from msgspec import Meta
 
 Id = Annotated[str, Meta(min_length=1, max_length=256)]
+TenantId = Annotated[str, Meta(pattern="^[^:]{1,256}$")]
+"""No colon, because it ends the tenant in ``tenant_id:account_id``."""
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(ge=0)]
 Digest = Annotated[str, Meta(pattern=r"^(hmac-sha256|sha256|simhash64|ja4|ja3):[A-Za-z0-9_\-=+/]{4,128}$")]
@@ -36,7 +38,7 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
     schema_version: Literal[1]
     event_id: Id
     time: Annotated[datetime, Meta(tz=True)]
-    tenant_id: Id = "default"
+    tenant_id: TenantId = "default"
     source: str = "native"
 
     # who

@@ -1,0 +1,1 @@
+"""Account detectors, one per file; see `streams.detectors.detector` for the protocol."""

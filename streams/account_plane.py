@@ -1,0 +1,481 @@
+"""`AccountPlane`: the account-level detection of one partition, from events to findings and profiles.
+
+Pure and deterministic: any split of the same stream into runs, any interleaving of accounts within the
+allowed lateness, and any crash and replay from the changelog give the same findings, ids and times
+included. Three things make it so: an account is scored at fixed points of its own event sequence
+(`streams.checkpoints`), everything shared between accounts is learned from closed hours and used two
+hours later (`streams.baselines`), and state carries the offset it has applied.
+
+Memory: at most ``max_accounts_per_partition`` rows of `AccountTable.row_bytes`, plus bounded extras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.event import RequestEvent
+from schemas.finding import Finding, utc_from_ms
+from schemas.profile import AccountWindow
+from streams import checkpoints, windows
+from streams.account_state import AccountExtras, PartitionState, StateCodec
+from streams.account_table import RECENT_EVENTS, AccountTable
+from streams.baselines import CohortBaselines
+from streams.batch import EventBatch, Origin, Segment, segments
+from streams.config import DetectionConfig
+from streams.detectors import registry
+from streams.detectors.detector import Context, Detector
+from streams.episodes import Episode
+from streams.findings import Judge
+from streams.fusion import fuse
+from streams.watermark import NOTHING, Watermark
+from streams.windows import HOUR_MS, HOURS, MINUTE_MS
+
+Slots = NDArray[np.intp]
+NO_HOUR = windows.EMPTY
+
+
+class PlaneOutput(msgspec.Struct):
+    """What one step of the plane emits, in order."""
+
+    findings: list[Finding] = []
+    profiles: list[AccountWindow] = []
+
+    def extend(self, other: PlaneOutput) -> None:
+        self.findings += other.findings
+        self.profiles += other.profiles
+
+
+class AccountPlane:
+    """Detection state of one partition of the requests topic.
+
+    Args:
+        config: parameters; state written under another `DetectionConfig.parameter_hash` is refused.
+        partition: number of the partition, for the partition record's key only.
+        detectors: default all of `streams.detectors.registry`.
+    """
+
+    def __init__(
+        self, config: DetectionConfig, partition: int = 0, detectors: Sequence[Detector] | None = None
+    ) -> None:
+        self.config = config
+        self.partition = partition
+        self.detectors = tuple(detectors) if detectors is not None else registry.build()
+        self.table = AccountTable(
+            {detector.name: detector.columns for detector in self.detectors},
+            config.max_accounts_per_partition,
+            self._forget,
+        )
+        self.watermark = Watermark(lateness_ms=config.lateness_s * 1000)
+        self.cohorts = CohortBaselines()
+        self.episodes: dict[int, Episode] = {}
+        self.judge = Judge(self.detectors, config)
+        self.codec = StateCodec(config, self.table.dtype)
+        self.closed_hour = NO_HOUR
+        """Hours up to this one are closed."""
+        self.active: dict[int, NDArray[np.bool_]] = {}
+        """Hour to the rows that have requests in it and no up-to-date profile yet."""
+        self.applied_offset = -1
+        self._next_close_ms = NOTHING
+        """Watermark at which the next hour may have to be closed."""
+        self.events = self.late = self.duplicates = 0
+
+    # ---- events -------------------------------------------------------------------------------------
+
+    def process(
+        self,
+        events: Sequence[RequestEvent],
+        offsets: Sequence[int] | None = None,
+        origins: Sequence[Origin | None] | None = None,
+    ) -> PlaneOutput:
+        """Take a run of events in arrival order.
+
+        Args:
+            offsets: their positions in the requests partition, increasing. What the restored state has
+                applied already is skipped.
+            origins: where INGEST read them; a repeated raw record is counted once.
+        """
+        output = PlaneOutput()
+        kept: list[RequestEvent] = []
+        positions: list[int] = []
+        for number, event in enumerate(events):
+            position = -1
+            if offsets is not None:
+                position = offsets[number]
+                if position <= self.applied_offset:
+                    continue
+                self.applied_offset = position
+            if not self.watermark.admit(origins[number] if origins is not None else None, event.time_ms):
+                self.duplicates += 1
+                continue
+            if self.watermark.newest_ms - self.watermark.lateness_ms >= self._next_close_ms:
+                # The baselines of this event's hour rest on hours that may close only now.
+                self._take(kept, positions, output)
+                kept, positions = [], []
+                self._advance(self.watermark.time_ms, output)
+            self.events += 1
+            self.late += event.time_ms < self.watermark.floor_ms
+            kept.append(event)
+            positions.append(position)
+        self._take(kept, positions, output)
+        self._advance(self.watermark.time_ms, output)
+        return output
+
+    def _take(self, events: list[RequestEvent], positions: list[int], output: PlaneOutput) -> None:
+        """Count and score a stretch of events during which no hour closes."""
+        if not events:
+            return
+        batch = EventBatch(events, np.asarray(positions, np.int64))
+        order = self._arrange(batch)
+        order = order[self._new(batch, order)]
+        if not len(order):
+            return
+        boundary = self._boundaries(batch, order)
+        for segment in segments(batch, boundary, order):
+            self._count(segment)
+            for detector in self.detectors:
+                detector.update(self.table, segment)
+            self._score(segment, boundary, output)
+
+    def _arrange(self, batch: EventBatch) -> NDArray[np.intp]:
+        """Give every event its account's row; positions ordered by row, then arrival."""
+        keys = [event.account_key for event in batch.events]
+        batch.slot, new = self.table.find(keys, self.episodes)
+        rows = self.table.rows
+        if new:
+            first = {slot: number for number, slot in reversed(list(enumerate(batch.slot.tolist())))}
+            for slot in new:
+                event = batch.events[first[slot]]
+                rows["first_ms"][slot] = event.time_ms
+                rows["cohort"][slot] = self.cohorts.id_of(f"{event.tenant_id}:{event.account_plan or ''}")
+        return np.argsort(batch.slot, kind="stable")
+
+    def _new(self, batch: EventBatch, order: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """bool (n,) over `order`: neither applied to this row before a crash nor a recent repeat of an id."""
+        rows = self.table.rows
+        slots = batch.slot[order]
+        offsets = batch.offsets[order]
+        new: NDArray[np.bool_] = (offsets < 0) | (offsets > rows["offset"][slots])
+        hashes = batch.event_hash[order]
+        seen = (rows["recent"][slots] == hashes[:, None]).any(axis=1)
+        pair = slots.astype(np.uint64) << np.uint64(32) | hashes
+        _, first, count = np.unique(pair, return_index=True, return_counts=True)
+        suspects = set(slots[seen].tolist()) | set(slots[first[count > 1]].tolist())
+        for slot in suspects:
+            recent = [value for value in self._recent(slot) if value]
+            for place in np.flatnonzero((slots == slot) & new).tolist():
+                value = int(hashes[place])
+                if value in recent[-RECENT_EVENTS:]:
+                    new[place] = False
+                    self.duplicates += 1
+                    self.events -= 1
+                else:
+                    recent.append(value)
+        return new
+
+    def _recent(self, slot: int) -> list[int]:
+        """Hashes of the account's last events, oldest first."""
+        next_place = int(self.table.rows["events"][slot]) % RECENT_EVENTS
+        ring: list[int] = self.table.rows["recent"][slot].tolist()
+        return ring[next_place:] + ring[:next_place]
+
+    def _boundaries(self, batch: EventBatch, order: NDArray[np.intp]) -> NDArray[np.bool_]:
+        """bool (n,) over the batch: score the account after this event (see `streams.checkpoints`)."""
+        boundary = np.zeros(len(batch), np.bool_)
+        rows, slots = self.table.rows, batch.slot[order]
+        hours = batch.time_ms[order] // HOUR_MS
+        lifetime = rows["events"][slots].astype(np.int64) + _rank(slots) + 1
+        in_hour = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours).astype(np.int64)
+        in_hour += _rank(slots.astype(np.int64) * (1 << 32) + hours) + 1
+        boundary[order] = checkpoints.due(lifetime, checkpoints.LIFETIME) | checkpoints.due(
+            in_hour, checkpoints.HOURLY
+        )
+        return boundary
+
+    def _count(self, segment: Segment) -> None:
+        """Add a segment to the core columns of its accounts."""
+        rows, batch, slots, event_slots = self.table.rows, segment.batch, segment.slots, segment.event_slots
+        times, completed = segment.take(batch.time_ms), segment.take(batch.completed)
+        newest = np.maximum.reduceat(times, segment.starts)
+        place = rows["events"][event_slots] + _rank(event_slots)
+        rows["recent"][event_slots, place % RECENT_EVENTS] = segment.take(batch.event_hash)
+        rows["events"][slots] += segment.counts.astype(np.uint32)
+        rows["completed"][slots] += np.add.reduceat(completed, segment.starts, dtype=np.uint32)
+        rows["last_ms"][slots] = np.maximum(rows["last_ms"][slots], newest)
+        rows["offset"][slots] = np.maximum(rows["offset"][slots], batch.offsets[segment.last])
+
+        windows.roll(rows, ("minute_requests",), "minute_head", slots, newest // MINUTE_MS)
+        windows.add(rows["minute_requests"], rows["minute_head"], event_slots, times // MINUTE_MS, np.ones(len(segment)))
+        hours, heads = times // HOUR_MS, rows["hour_head"]
+        columns = ("hour_requests", "hour_failures", "hour_input", "hour_output")
+        windows.roll(rows, columns, "hour_head", slots, newest // HOUR_MS)
+        tokens_in, tokens_out = segment.take(batch.input_tokens), segment.take(batch.output_tokens)
+        ones = np.ones(len(segment))
+        for name, amounts in zip(columns, (ones, ~completed, tokens_in, tokens_out), strict=True):
+            windows.add(rows[name], heads, event_slots, hours, amounts)
+        kept = windows.inside(heads, event_slots, hours, HOURS)
+        self._note_active(event_slots[kept], hours[kept])
+
+        self.table.dirty[slots] = True
+
+    def _note_active(self, slots: Slots, hours: NDArray[np.int64]) -> None:
+        for hour in np.unique(hours).tolist():
+            self._active(hour)[slots[hours == hour]] = True
+
+    def _active(self, hour: int) -> NDArray[np.bool_]:
+        rows = self.active.get(hour)
+        if rows is None:
+            rows = self.active[hour] = np.zeros(self.table.capacity, np.bool_)
+        return rows
+
+    def _settled_hour(self) -> int:
+        """Hours up to this one are behind the watermark, so their profiles are out and up to date."""
+        mark = self.watermark.floor_ms
+        return NO_HOUR if mark == NOTHING else mark // HOUR_MS - 1
+
+    # ---- scoring ------------------------------------------------------------------------------------
+
+    def _score(self, segment: Segment, boundary: NDArray[np.bool_], output: PlaneOutput) -> None:
+        """Score the accounts whose stretch ends at a checkpoint, and open or extend their episodes."""
+        at = segment.last[boundary[segment.last]]
+        if not len(at):
+            return
+        batch = segment.batch
+        slots = batch.slot[at]
+        context = Context(hours=batch.time_ms[at] // HOUR_MS, cohorts=self.cohorts)
+        nats = np.stack([detector.score(self.table, slots, context) for detector in self.detectors], axis=1)
+        fused = fuse(nats, self.judge.weights)
+        for number in np.flatnonzero(fused >= self.judge.threshold_nats).tolist():
+            slot, event = int(slots[number]), batch.events[int(at[number])]
+            here = Context(hours=context.hours[number : number + 1], cohorts=self.cohorts)
+            self._signal(slot, event, nats[number], float(fused[number]), here, output)
+
+    def _signal(
+        self,
+        slot: int,
+        event: RequestEvent,
+        nats: NDArray[np.float64],
+        fused: float,
+        context: Context,
+        output: PlaneOutput,
+    ) -> None:
+        """One account is beyond its budget at one event."""
+        episode = self.episodes.get(slot)
+        if episode is not None and episode.ends_ms(self.quiet_ms) < event.time_ms:
+            output.findings.append(self._close(slot))
+            episode = None
+        if episode is None:
+            episode = self.episodes[slot] = self.judge.open(self.table, slot, event, nats, fused)
+            output.findings.append(self.judge.create(self.table, slot, episode, event, nats, context))
+            self.table.rows["found"][slot] = True
+            return
+        row = self.table.rows[slot]
+        episode.signal(event.time_ms, fused, event.event_id, int(row["events"]), int(row["completed"]))
+        if episode.grown():
+            output.findings.append(self.judge.update(self.table, slot, episode, event, nats, context))
+
+    def _close(self, slot: int) -> Finding:
+        """End an episode, dated when its quiet was complete."""
+        episode = self.episodes.pop(slot)
+        finding = self.judge.close(self.table.key(slot), episode, episode.ends_ms(self.quiet_ms))
+        self.table.dirty[slot] = True
+        return finding
+
+    @property
+    def quiet_ms(self) -> int:
+        return self.config.episode_quiet_s * 1000
+
+    # ---- time ---------------------------------------------------------------------------------------
+
+    def mark_idle(self, source: int, partition: int) -> None:
+        """A raw partition is silent: it no longer holds the watermark back."""
+        self.watermark.set_idle(source, partition)
+
+    def close_windows(self) -> PlaneOutput:
+        """No more events are expected soon: close every window that holds any. Episodes stay open.
+
+        An event that still comes for such a window emits its profile again, with a higher revision.
+        """
+        output = PlaneOutput()
+        for hour in sorted(self.active):
+            self._close_hour(hour, output)
+        return output
+
+    def _advance(self, watermark_ms: int, output: PlaneOutput) -> None:
+        """Close hours and episodes that end before the watermark."""
+        if watermark_ms == NOTHING:
+            return
+        for hour in sorted(hour for hour in self.active if (hour + 1) * HOUR_MS <= watermark_ms):
+            self._close_hour(hour, output)
+        self._next_close_ms = (watermark_ms // HOUR_MS + 1) * HOUR_MS
+        ends = {slot: episode.ends_ms(self.quiet_ms) for slot, episode in self.episodes.items()}
+        overdue = [slot for slot, end_ms in ends.items() if end_ms < watermark_ms]
+        for slot in sorted(overdue, key=lambda slot: (ends[slot], self.table.key(slot))):
+            output.findings.append(self._close(slot))
+
+    def _close_hour(self, hour: int, output: PlaneOutput) -> None:
+        """Emit profiles of an hour; the first time, let baselines and detectors learn from it."""
+        rows = self.table.rows
+        slots = np.flatnonzero(self.active.pop(hour))
+        hours = np.full(len(slots), hour, np.int64)
+        requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
+        slots = slots[requests > 0]
+        slots = np.array(sorted(slots.tolist(), key=self.table.key), np.intp)
+        hours = np.full(len(slots), hour, np.int64)
+        output.profiles += self._profiles(hour, slots, hours)
+        if hour <= self.closed_hour:
+            return
+        self.closed_hour = hour
+        requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
+        logs, cohorts = np.log1p(requests.astype(np.float64)), rows["cohort"][slots]
+        self.cohorts.learn(hour, {int(number): logs[cohorts == number] for number in np.unique(cohorts)})
+        fresh = slots[rows["closed_hour"][slots] < hour]
+        context = Context(hours=np.full(len(fresh), hour, np.int64), cohorts=self.cohorts)
+        for detector in self.detectors:
+            detector.close_hour(self.table, fresh, hour, context)
+        rows["closed_hour"][fresh] = hour
+        self.table.dirty[fresh] = True
+
+    def _profiles(self, hour: int, slots: Slots, hours: NDArray[np.int64]) -> list[AccountWindow]:
+        rows, start = self.table.rows, utc_from_ms(hour * HOUR_MS)
+        columns = [
+            windows.at(rows[name], rows["hour_head"], slots, hours).tolist()
+            for name in ("hour_requests", "hour_failures", "hour_input", "hour_output")
+        ]
+        profiles = []
+        for slot, requests, failures, tokens_in, tokens_out in zip(slots.tolist(), *columns, strict=True):
+            tenant_id, _, account_id = self.table.key(slot).partition(":")
+            profiles.append(
+                AccountWindow(
+                    tenant_id=tenant_id,
+                    account_id=account_id,
+                    window_start=start,
+                    window_s=HOUR_MS // 1000,
+                    # the count only grows, so it orders the revisions of a window
+                    revision=requests,
+                    requests=requests,
+                    failures=failures,
+                    input_tokens=tokens_in,
+                    output_tokens=tokens_out,
+                )
+            )
+        return profiles
+
+    # ---- state --------------------------------------------------------------------------------------
+
+    def _forget(self, slot: int) -> None:
+        """A row is about to be reused."""
+        for detector in self.detectors:
+            detector.forget(slot)
+        for rows in self.active.values():
+            rows[slot] = False
+        self.episodes.pop(slot, None)
+
+    def take_changes(self) -> list[tuple[bytes, bytes | None]]:
+        """Changelog records since the last call; the partition's own record last.
+
+        Written in this order, a crash in between leaves accounts ahead of the partition, never behind
+        it, and their own offset tells what they hold already.
+        """
+        records: list[tuple[bytes, bytes | None]] = []
+        records += [(key.encode(), None) for key in sorted(self.table.take_removed())]
+        for slot in np.flatnonzero(self.table.dirty).tolist():
+            extras = AccountExtras(
+                episode=self.episodes.get(slot),
+                detectors={
+                    detector.name: data for detector in self.detectors if (data := detector.extras(slot))
+                },
+            )
+            records.append((self.table.key(slot).encode(), self.codec.encode(self.table.rows[slot], extras)))
+        self.table.dirty[:] = False
+        state = PartitionState(
+            applied_offset=self.applied_offset,
+            closed_hour=self.closed_hour,
+            watermark=self.watermark,
+            cohorts=self.cohorts.snapshot(),
+            counters=[self.events, self.late, self.duplicates, self.table.evicted],
+        )
+        records.append((self.codec.partition_key(self.partition), self.codec.encode_partition(state)))
+        return records
+
+    def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
+        """Apply changelog records, oldest first. May be called with one stretch after another.
+
+        Raises:
+            schemas.errors.IncompatibleState: the state was written with other parameters.
+        """
+        for key, value in records:
+            if self.codec.is_partition_key(key):
+                if value is not None and key == self.codec.partition_key(self.partition):
+                    self._restore_partition(self.codec.decode_partition(value))
+                continue
+            name = key.decode()
+            slot = self.table.slots.get(name)
+            if value is None:
+                if slot is not None:
+                    self.table.remove(slot)
+                    self.table.take_removed()
+                continue
+            if slot is None:
+                if len(self.table) >= self.table.capacity:
+                    continue
+                slot = self.table.add(name)
+            self._restore_account(slot, value)
+
+    def _restore_partition(self, state: PartitionState) -> None:
+        self.applied_offset = state.applied_offset
+        self.closed_hour = state.closed_hour
+        self.watermark = state.watermark
+        self.cohorts = CohortBaselines()
+        self.cohorts.restore(state.cohorts)
+        self.events, self.late, self.duplicates, self.table.evicted = state.counters
+        for hour in [hour for hour in self.active if hour <= self._settled_hour()]:
+            del self.active[hour]
+
+    def _restore_account(self, slot: int, value: bytes) -> None:
+        row, extras = self.codec.decode(value)
+        for detector in self.detectors:
+            detector.forget(slot)
+        self.table.rows[slot] = row
+        self.episodes.pop(slot, None)
+        if extras.episode is not None:
+            self.episodes[slot] = extras.episode
+        for detector in self.detectors:
+            if detector.name in extras.detectors:
+                detector.restore_extras(slot, extras.detectors[detector.name])
+        head = int(row["hour_head"])
+        for hour in range(max(self._settled_hour() + 1, head - HOURS + 1), head + 1):
+            if row["hour_requests"][hour % HOURS]:
+                self._active(hour)[slot] = True
+
+    def stats(self) -> dict[str, int]:
+        """Counters for operators. `leaked` are answers given to accounts that have or had a finding."""
+        rows = self.table.rows[: len(self.table.keys)]
+        return {
+            "accounts": len(self.table),
+            "open_findings": len(self.episodes),
+            "events": self.events,
+            "late_events": self.late,
+            "duplicate_events": self.duplicates,
+            "leaked": int(rows["completed"][rows["found"]].sum()),
+            "evicted_accounts": self.table.evicted,
+        }
+
+    @property
+    def newest_ms(self) -> int:
+        """Newest event time seen; `streams.watermark.NOTHING` before the first event."""
+        return self.watermark.newest_ms
+
+
+def _rank(groups: NDArray[Any]) -> NDArray[np.int64]:
+    """int64 (n,): how many earlier elements are equal to this one."""
+    order = np.argsort(groups, kind="stable")
+    ordered = groups[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    rank = np.empty(len(groups), np.int64)
+    rank[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))
+    return rank

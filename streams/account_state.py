@@ -1,0 +1,100 @@
+"""Stored form of account state: what goes on the changelog and comes back after a crash.
+
+An account's record is a header (format version and parameter hash), its row as raw bytes, and the few
+things that do not fit a row (its open episode, river models) as MessagePack. The partition's own record
+holds what its accounts share. Rows written under other parameters are refused, never mixed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from schemas.errors import IncompatibleState
+from streams.baselines import CohortState
+from streams.config import DetectionConfig
+from streams.episodes import Episode
+from streams.watermark import Watermark
+
+PARTITION_KEY_PREFIX = b"\x00partition:"
+"""No account key begins with a zero byte."""
+
+
+class AccountExtras(msgspec.Struct, array_like=True, omit_defaults=True):
+    """What an account has besides its row."""
+
+    episode: Episode | None = None
+    detectors: dict[str, bytes] = {}
+
+
+class PartitionState(msgspec.Struct, array_like=True):
+    """What the accounts of a partition share."""
+
+    applied_offset: int
+    closed_hour: int
+    watermark: Watermark
+    cohorts: list[CohortState]
+    counters: list[int]
+
+
+_encoder = msgspec.msgpack.Encoder()
+_extras = msgspec.msgpack.Decoder(AccountExtras)
+_partition = msgspec.msgpack.Decoder(PartitionState)
+
+
+class StateCodec:
+    """Encodes and decodes records of one parameter set.
+
+    Args:
+        config: its `DetectionConfig.parameter_hash` goes into every header, with the row layout.
+        row: dtype of an account's row.
+    """
+
+    def __init__(self, config: DetectionConfig, row: np.dtype[Any]) -> None:
+        self.row = row
+        layout = msgspec.json.encode((config.parameter_hash(), str(row.descr)))
+        self.header = b"SW1" + _digest(layout)
+
+    def encode(self, row: np.void, extras: AccountExtras) -> bytes:
+        """One account's record."""
+        return self.header + row.tobytes() + _encoder.encode(extras)
+
+    def decode(self, data: bytes) -> tuple[np.void, AccountExtras]:
+        """Inverse of `encode`. Raises `IncompatibleState`."""
+        body = self._body(data)
+        size = self.row.itemsize
+        row: np.void = np.frombuffer(body[:size], self.row)[0]
+        return row, _extras.decode(body[size:])
+
+    def encode_partition(self, state: PartitionState) -> bytes:
+        """The partition's own record."""
+        return self.header + _encoder.encode(state)
+
+    def decode_partition(self, data: bytes) -> PartitionState:
+        """Inverse of `encode_partition`. Raises `IncompatibleState`."""
+        return _partition.decode(self._body(data))
+
+    def _body(self, data: bytes) -> memoryview:
+        size = len(self.header)
+        if data[:size] != self.header:
+            raise IncompatibleState(
+                "stored account state was written by another version or with other [detection] settings; "
+                "put the settings back, or start a new fleet.application_id to begin with empty state"
+            )
+        return memoryview(data)[size:]
+
+    @staticmethod
+    def partition_key(partition: int) -> bytes:
+        """Key of a partition's own record."""
+        return PARTITION_KEY_PREFIX + str(partition).encode()
+
+    @staticmethod
+    def is_partition_key(key: bytes) -> bool:
+        return key.startswith(PARTITION_KEY_PREFIX)
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=8).digest()

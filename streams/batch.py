@@ -1,0 +1,250 @@
+"""`EventBatch`: the events of one run as columns, and `Segment`: a slice of them grouped by account.
+
+Detectors never see single events. They see a `Segment`: for every account in it a stretch of that
+account's events, in arrival order, so that sums over accounts are one `numpy.add.reduceat`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from schemas.event import RequestEvent
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Hashes = NDArray[np.uint64]
+Bools = NDArray[np.bool_]
+
+
+class Origin(NamedTuple):
+    """Where INGEST read the raw record of an event: crc32 of the topic, partition, offset."""
+
+    source: int
+    partition: int
+    offset: int
+
+
+FEATURE_DIMENSIONS = 256
+"""Length of `RequestEvent.prompt_embedding` that detectors read; other lengths are ignored."""
+
+HASH_CACHE_ENTRIES = 65_536
+
+
+def hash64(text: str, salt: int = 0) -> int:
+    """64-bit hash of an identifier, the same in every process (XXH3)."""
+    return xxhash.xxh3_64_intdigest(text.encode(), salt)
+
+
+class HashCache:
+    """Memoised 64-bit hash of short strings. Bounded: emptied when full, which only costs time."""
+
+    def __init__(self, entries: int = HASH_CACHE_ENTRIES) -> None:
+        self._entries = entries
+        self._known: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        value = self._known.get(text)
+        if value is None:
+            if len(self._known) >= self._entries:
+                self._known.clear()
+            value = self._known[text] = hash64(text)
+        return value
+
+
+_names = HashCache()
+
+
+class EventBatch:
+    """Columns over `events`, each computed when first asked for.
+
+    Args:
+        events: in arrival order.
+        offsets: position of each event in its requests partition, increasing; -1 where there is none.
+    """
+
+    def __init__(self, events: Sequence[RequestEvent], offsets: Ints) -> None:
+        self.events = events
+        self.offsets = offsets
+        self.slot: NDArray[np.intp] = np.empty(0, np.intp)
+        """Row of each event's account in the `AccountTable`; set by the plane."""
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def _floats(self, read: Callable[[RequestEvent], float]) -> Floats:
+        return np.fromiter(map(read, self.events), np.float64, len(self.events))
+
+    @cached_property
+    def time_ms(self) -> Ints:
+        """int64 (n,), epoch milliseconds."""
+        return np.fromiter((event.time_ms for event in self.events), np.int64, len(self.events))
+
+    @cached_property
+    def event_hash(self) -> NDArray[np.uint32]:
+        """uint32 (n,): hash of `event_id`; 0 is never used."""
+        values = (hash64(event.event_id) & 0xFFFFFFFF or 1 for event in self.events)
+        return np.fromiter(values, np.uint32, len(self.events))
+
+    @cached_property
+    def input_tokens(self) -> Floats:
+        return self._floats(lambda event: event.input_tokens)
+
+    @cached_property
+    def output_tokens(self) -> Floats:
+        return self._floats(lambda event: event.output_tokens)
+
+    @cached_property
+    def max_tokens(self) -> Floats:
+        """float64 (n,), NaN where the request set none."""
+        return self._floats(lambda event: np.nan if event.max_tokens is None else event.max_tokens)
+
+    @cached_property
+    def temperature(self) -> Floats:
+        """float64 (n,), NaN where the request set none."""
+        return self._floats(lambda event: np.nan if event.temperature is None else event.temperature)
+
+    @cached_property
+    def completed(self) -> Bools:
+        """bool (n,): the caller got an answer."""
+        return np.fromiter((event.status == "success" for event in self.events), np.bool_, len(self.events))
+
+    def _hashes(self, read: Callable[[RequestEvent], str | None]) -> Hashes:
+        """uint64 (n,): 0 where absent. Salted with `fingerprint_id`, so that values of different
+        fingerprints can never be equal."""
+
+        def one(event: RequestEvent) -> int:
+            text = read(event)
+            return hash64(text, _names(event.fingerprint_id or "") & 0xFFFFFFFF) or 1 if text else 0
+
+        return np.fromiter(map(one, self.events), np.uint64, len(self.events))
+
+    @cached_property
+    def prompt_hash(self) -> Hashes:
+        return self._hashes(lambda event: event.prompt_hash)
+
+    @cached_property
+    def head_hash(self) -> Hashes:
+        return self._hashes(lambda event: event.template_hash)
+
+    @cached_property
+    def tail_hash(self) -> Hashes:
+        return self._hashes(lambda event: event.template_tail_hash)
+
+    @cached_property
+    def system_hash(self) -> Hashes:
+        return self._hashes(lambda event: event.system_hash)
+
+    @cached_property
+    def end_user_hash(self) -> Hashes:
+        return self._hashes(lambda event: event.end_user_id)
+
+    @cached_property
+    def model_hash(self) -> Hashes:
+        """uint64 (n,) of the model that answered, else of the one asked for; 0 where neither is known."""
+        names = (event.response_model or event.request_model for event in self.events)
+        return np.fromiter((_names(name) if name else 0 for name in names), np.uint64, len(self.events))
+
+    @cached_property
+    def has_features(self) -> Bools:
+        """bool (n,): the event carries a feature vector of `FEATURE_DIMENSIONS`."""
+        wanted = FEATURE_DIMENSIONS
+        present = (
+            event.prompt_embedding is not None and len(event.prompt_embedding) == wanted
+            for event in self.events
+        )
+        return np.fromiter(present, np.bool_, len(self.events))
+
+    @cached_property
+    def features(self) -> NDArray[np.int8]:
+        """int8 (n, 256); zero rows where `has_features` is false."""
+        zero = bytes(FEATURE_DIMENSIONS)
+        vectors = [
+            event.prompt_embedding if has and event.prompt_embedding is not None else zero
+            for event, has in zip(self.events, self.has_features, strict=True)
+        ]
+        return np.frombuffer(b"".join(vectors), np.int8).reshape(len(self.events), FEATURE_DIMENSIONS)
+
+    def column(self, read: Callable[[RequestEvent], Any], dtype: Any) -> NDArray[Any]:
+        """A column this class has no name for."""
+        return np.fromiter(map(read, self.events), dtype, len(self.events))
+
+
+class Segment:
+    """Events of a batch grouped by account.
+
+    Attributes:
+        batch: the batch the events belong to.
+        index: intp (k,), positions in the batch, ordered by slot, then arrival.
+        slots: intp (m,), the distinct accounts, ascending.
+        starts: intp (m,), where each account's stretch begins in `index`.
+        counts: int64 (m,), its length.
+    """
+
+    def __init__(self, batch: EventBatch, index: NDArray[np.intp]) -> None:
+        self.batch = batch
+        self.index = index
+        slots = batch.slot[index]
+        self.event_slots = slots
+        changes = slots[1:] != slots[:-1]
+        self.starts = np.flatnonzero(np.r_[True, changes] if len(slots) else changes)
+        self.slots = slots[self.starts]
+        self.counts = np.diff(np.r_[self.starts, len(slots)])
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @cached_property
+    def last(self) -> NDArray[np.intp]:
+        """intp (m,): position in the batch of each account's last event here."""
+        last: NDArray[np.intp] = self.index[self.starts + self.counts - 1]
+        return last
+
+    def take(self, column: NDArray[Any]) -> NDArray[Any]:
+        """Values of a batch column for the events here, in `index` order."""
+        values: NDArray[Any] = column[self.index]
+        return values
+
+    def sum(self, column: NDArray[Any]) -> NDArray[Any]:
+        """Sum of a batch column over each account's stretch, (m,) or (m, d)."""
+        total: NDArray[Any] = np.add.reduceat(column[self.index], self.starts, axis=0)
+        return total
+
+    def previous(self, column: NDArray[Any], stored: NDArray[Any]) -> NDArray[Any]:
+        """Value of the account's preceding event, for each event here.
+
+        Args:
+            column: batch column.
+            stored: (m,), value of the last event before this segment, for each of `slots`.
+        """
+        values = column[self.index]
+        shifted = np.empty_like(values)
+        shifted[1:] = values[:-1]
+        shifted[self.starts] = stored
+        return shifted
+
+
+def segments(batch: EventBatch, boundary: Bools, order: NDArray[np.intp]) -> list[Segment]:
+    """Split a batch into rounds, so that in each round an account has at most one boundary, at its end.
+
+    Scoring happens at boundaries. They are chosen by how many events an account has sent, never by how
+    the records were fetched, so that any split of a stream into runs gives the same scores.
+
+    Args:
+        boundary: bool (n,), the event ends a stretch.
+        order: intp (n,), positions sorted by slot, then arrival.
+    """
+    if not len(order):
+        return []
+    slots = batch.slot[order]
+    ends = boundary[order].astype(np.int64)
+    before = np.cumsum(ends) - ends
+    starts = np.flatnonzero(np.r_[True, slots[1:] != slots[:-1]])
+    first = np.repeat(before[starts], np.diff(np.r_[starts, len(slots)]))
+    rounds = before - first
+    return [Segment(batch, order[rounds == number]) for number in range(int(rounds.max()) + 1)]

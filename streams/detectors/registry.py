@@ -1,0 +1,20 @@
+"""All account detectors, by name. Adding one is: a file beside this one, and a line here."""
+
+from __future__ import annotations
+
+from streams.detectors.burst import Burst
+from streams.detectors.cadence import Cadence
+from streams.detectors.detector import Detector
+from streams.detectors.drift import Drift
+from streams.detectors.template import Template
+
+DETECTORS: tuple[type[Detector], ...] = (Burst, Drift, Template, Cadence)
+
+
+def build() -> tuple[Detector, ...]:
+    """A fresh instance of every detector, in a fixed order.
+
+    >>> [detector.name for detector in build()]
+    ['burst', 'drift', 'template', 'cadence']
+    """
+    return tuple(kind() for kind in DETECTORS)
