@@ -5,12 +5,18 @@ from __future__ import annotations
 from agents.settings import Settings
 from infra.kafka import endpoint
 from infra.kafka.connection import Connection, bootstrap_of
+from infra.kafka.endpoint import Endpoint
 from schemas.errors import BusUnavailable
 
 
 def is_embedded(settings: Settings) -> bool:
     """Whether the bus is our own broker under `Settings.data_dir`."""
     return bootstrap_of(settings.bus.url) is None
+
+
+def embedded_endpoint(settings: Settings) -> Endpoint | None:
+    """The embedded broker that runs now; `None` where none does."""
+    return endpoint.read(settings.data_dir / "kafka")
 
 
 def connection(settings: Settings) -> Connection:
@@ -23,7 +29,7 @@ def connection(settings: Settings) -> Connection:
     bus = settings.bus
     bootstrap = bootstrap_of(bus.url)
     if bootstrap is None:
-        running = endpoint.read(settings.data_dir / "kafka")
+        running = embedded_endpoint(settings)
         if running is None:
             raise BusUnavailable(
                 f"no embedded Kafka runs in {settings.data_dir}. Start one with `stillwatch up`, or set"

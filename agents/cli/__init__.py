@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from agents.cli import doctor, topics
 from agents.cli.options import Config
 from agents.cli.terminal import EXIT_INTERRUPTED, err, error_panel, exit_code, out
 from schemas.errors import StillwatchError
@@ -39,6 +40,10 @@ def root(
     ] = False,
 ) -> None:
     """Find distillation campaigns on an LLM API while they run."""
+
+
+app.add_typer(topics.app, name="topics")
+app.command()(doctor.doctor)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from infra.kafka.connection import Connection
 from infra.kafka.diagnosis import diagnosis
 from schemas.errors import BusUnavailable, InvalidSetting
 from schemas.topics import ALL, Topic
+
+# Its complaints reach us as exceptions; without a handler they would be printed as well.
+logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 TIMEOUT_S = 20.0
 """For one question to the cluster, however many topics it is about."""

@@ -220,7 +220,7 @@ class EmbeddedKafka:
         """Give the data folder its cluster id, as every KRaft cluster needs once."""
         cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         run = subprocess.run(
-            [*jvm, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", properties],
+            [*jvm, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}", "-c", properties],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**os.environ, **_JAVA_ENVIRONMENT},
             check=False,
         )  # fmt: skip
