@@ -1,0 +1,327 @@
+"""`Fleet`: one worker process: its parts, how they start, what ends them.
+
+Ends are of two kinds. Asked to stop (SIGTERM, SIGINT), it finishes the runs in hand, writes state, commits
+and leaves the group. On any error it cannot decide record by record, it ends at once with the reason:
+nothing that is committed is lost, and the next owner repeats the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from time import monotonic
+from typing import Any
+
+import structlog
+from streams.ingest import Ingest
+
+from agents import bus
+from agents.accounts import AccountAgent
+from agents.app import build_app, runs_of
+from agents.control import ControlReader, Suppressions
+from agents.idle import IdleWatch
+from agents.ingest import IngestAgent, Reader
+from agents.lag import Lag
+from agents.metrics import Metrics
+from agents.outbox import Outbox
+from agents.settings import Settings
+from agents.status import WorkerStatus, remove_status, write_status
+from agents.tables import PlaneTable
+from agents.watchdog import Lease, LoopGuard, StallDetector, Work
+from infra.kafka import admin
+from infra.kafka.connection import Connection
+from schemas.errors import Fatal, StillwatchError
+from schemas.topics import (
+    ACCOUNT_STATE,
+    ALERTS,
+    DEAD_LETTERS,
+    FINDINGS,
+    PROFILES,
+    RAW_FORMATS,
+    REQUESTS,
+    Topic,
+    co_partitioned,
+)
+from streams.account_plane import AccountPlane
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.25
+LAG_S = 2.0
+STOP_S = 30.0
+"""Longest orderly end."""
+WRITTEN = (REQUESTS, PROFILES, FINDINGS, ALERTS, DEAD_LETTERS)
+"""Topics the workers write by key."""
+
+
+class Fleet:
+    """One worker.
+
+    Args:
+        settings: of the fleet.
+        connection: to the bus; default from the settings.
+    """
+
+    def __init__(self, settings: Settings, connection: Connection | None = None) -> None:
+        self.settings = settings
+        self._connection = connection or bus.connection(settings)
+        options = self._connection.client_options()
+        fleet = settings.fleet
+        detection = settings.detection_config()
+        self._ending: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
+        self._state = "starting"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.metrics = Metrics()
+        self.outbox = Outbox(options)
+        self.suppressions = Suppressions()
+        self._control = ControlReader(options, self.suppressions)
+        self.table = PlaneTable(options, self.outbox, lambda partition: AccountPlane(detection, partition))
+        self._lease = Lease(fleet.session_timeout_s * 0.6)
+        self.accounts = AccountAgent(
+            self.table,
+            self.outbox,
+            self.suppressions,
+            self.metrics,
+            checkpoint_s=fleet.checkpoint_s,
+            before_write=self._lease.renew,
+            failed=self.fail,
+        )
+        self.ingest = IngestAgent(self._readers(), self.outbox, self.metrics, self.fail)
+        read = {topic.name: admin.wanted_partitions(topic, settings.bus.partitions) for topic in self._read()}
+        self._lag = Lag(options, fleet.application_id, read)
+        self._idle = IdleWatch(
+            self.table,
+            self.accounts,
+            self._lag,
+            idle_source_s=fleet.idle_source_s,
+            idle_close_s=fleet.idle_close_s,
+        )
+        self.app = build_app(settings, options)
+        self.app.transport.drain = self._drain
+        self.app.agent(runs_of(self.app, *RAW_FORMATS.values()), name="ingest")(self.ingest.run)
+        self.app.agent(runs_of(self.app, REQUESTS), name="accounts")(self.accounts.run)
+        self.app.on_rebalance_complete.connect(self._own)
+
+    # ---- parts
+
+    @staticmethod
+    def _read() -> tuple[Topic, ...]:
+        return (*RAW_FORMATS.values(), REQUESTS)
+
+    def _readers(self) -> dict[str, Reader]:
+        settings = self.settings.ingest
+        return {
+            topic.name: Ingest(
+                name,
+                secret=settings.fingerprint_secret.get_secret_value().encode(),
+                generation=settings.fingerprint_generation,
+                max_future_s=settings.max_future_s,
+            )
+            for name, topic in RAW_FORMATS.items()
+        }
+
+    # ---- life
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Work until told to stop.
+
+        Args:
+            ready: called once, when the first partitions are owned and their state is restored.
+
+        Raises:
+            StillwatchError: the process must end now; there may be threads left that never will.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, self.stop)
+        self._ready = ready
+        await self._check_topics()
+        if self.settings.fleet.metrics_port:
+            self.metrics.serve(self.settings.fleet.metrics_host, self.settings.fleet.metrics_port)
+        guard = LoopGuard(self._lease, self.settings.fleet.commit_stall_s, self._end_now)
+        try:
+            await self.outbox.start()
+            for topic in WRITTEN:
+                await self.outbox.learn(topic.name)
+            self._lease.renew()
+            guard.start()
+            for work in (
+                self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),
+                self.accounts.checkpoint_regularly(),
+            ):  # fmt: skip
+                self._start(work)
+            starting = asyncio.create_task(self.app.start())
+            starting.add_done_callback(self._note_failure)
+            error = await self._ending
+            if error is not None:
+                raise error
+            await self._stop_in_order(starting)
+        finally:
+            guard.stop()
+            remove_status(self.settings.data_dir)
+
+    def stop(self) -> None:
+        """Ask for an orderly end."""
+        if not self._ending.done():
+            log.info("worker stops", pid=os.getpid())
+            self._ending.set_result(None)
+
+    def fail(self, error: BaseException) -> None:
+        """End because of an error."""
+        if self._ending.done():
+            return
+        if not isinstance(error, StillwatchError):
+            log.error("unexpected error", exc_info=error)
+            error = Fatal(f"unexpected error: {error!r}")
+        self._ending.set_result(error)
+
+    async def _stop_in_order(self, starting: asyncio.Task[Any]) -> None:
+        self._state = "stopping"
+        self._publish_status()
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self.app.stop()
+                starting.cancel()
+                for task in self._tasks:
+                    task.cancel()
+                await self.outbox.stop()
+                await self._lag.stop()
+        except TimeoutError as error:
+            raise Fatal(f"the worker could not end in order within {STOP_S:.0f} s") from error
+        log.info("worker stopped", pid=os.getpid())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note_failure)
+        self._tasks.add(task)
+
+    def _note_failure(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.fail(error)
+
+    @staticmethod
+    def _end_now(reason: str) -> None:
+        log.critical("worker ends", reason=reason)
+        os._exit(1)
+
+    async def _check_topics(self) -> None:
+        partitions = self.settings.bus.partitions
+        wanted = (*self._read(), *WRITTEN, *co_partitioned(), ACCOUNT_STATE)
+        states = await admin.describe_topics(self._connection, partitions, tuple(dict.fromkeys(wanted)))
+        for name, state in states.items():
+            if state is None:
+                raise Fatal(f"topic {name} does not exist. Run `stillwatch topics create`")
+            for drift in state.drift:
+                if drift.breaks:
+                    raise drift.error()
+
+    # ---- ownership
+
+    async def _own(self, *_: Any, **__: Any) -> None:
+        """Faust has assigned partitions and fetches nothing yet: bring their state here."""
+        generation = self.app.consumer_generation_id
+        partitions = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == REQUESTS.name}
+        self._state = "restoring"
+        await self._control.caught_up.wait()
+        complete = await self.table.assign(
+            partitions, lambda: generation == self.app.consumer_generation_id and not self.app.should_stop
+        )
+        self.accounts.keep_only(set(self.table.planes))
+        if complete:
+            self._state = "running"
+            self._ready()
+            self._ready = lambda: None
+
+    async def _drain(self) -> None:
+        await asyncio.gather(self.ingest.drain(), self.accounts.drain())
+
+    # ---- watching
+
+    async def _watch_app(self) -> None:
+        """Faust marks itself crashed and goes on doing nothing; we do not."""
+        while not self.app.crashed:
+            await asyncio.sleep(TICK_S)
+        raise Fatal(f"Faust crashed: {self.app.crash_reason!r}")
+
+    async def _watch_lag(self) -> None:
+        stalls = StallDetector(self.settings.fleet.commit_stall_s)
+        while True:
+            if not await self._lag.refresh():
+                log.warning("the bus does not answer questions about lag")
+            stalled = stalls.look(self._works(), monotonic())
+            if stalled:
+                raise Fatal(
+                    f"nothing was committed for {self.settings.fleet.commit_stall_s:.0f} s although records "
+                    f"wait: {stalled}"
+                )
+            for topic in self._read():
+                if (total := self._lag.total([topic.name])) is not None:
+                    self.metrics.lag.labels(topic.name).set(total)
+            await asyncio.sleep(LAG_S)
+
+    def _works(self) -> list[Work]:
+        consumer = self.app._consumer
+        if not self.app.started or consumer is None or not self._lag.known:
+            return []
+        restored = self.table.restored
+        return [
+            Work(tp, (self._lag.committed(*tp), restored), self._lag.of(*tp) or 0)
+            for tp in consumer.assignment()
+        ]
+
+    async def _tick(self) -> None:
+        ticks = 0
+        while True:
+            self._lease.renew()
+            if ticks % round(1 / TICK_S) == 0:
+                if self._state == "running":
+                    self._idle.look()
+                self._publish_status()
+            ticks += 1
+            await asyncio.sleep(TICK_S)
+
+    def _publish_status(self) -> None:
+        write_status(self.settings.data_dir, self._status())
+
+    def _status(self) -> WorkerStatus:
+        stats = [plane.stats() for plane in self.table.planes.values()]
+        newest = max((plane.newest_ms for plane in self.table.planes.values()), default=0)
+
+        def count(name: str) -> int:
+            return sum(one[name] for one in stats)
+
+        def handled(source: str, outcome: str) -> int:
+            return int(self.metrics.events.labels(source, outcome)._value.get())
+
+        now, events, ingested = monotonic(), handled("accounts", "accepted"), handled("ingest", "accepted")
+        before, before_events, before_ingested = getattr(self, "_last", (now - 1, events, ingested))
+        seconds = max(now - before, 1e-3)
+        self._last = (now, events, ingested)
+        self.metrics.accounts.set(count("accounts"))
+        self.metrics.open_findings.set(count("open_findings"))
+        self.metrics.partitions.set(len(stats))
+        if newest > 0:
+            self.metrics.event_lag.set(time.time() - newest / 1000)
+        return WorkerStatus(
+            pid=os.getpid(),
+            time=time.time(),
+            state=self._state,
+            partitions=sorted(self.table.planes),
+            ingested=ingested,
+            rejected=handled("ingest", "rejected"),
+            events=events,
+            events_per_s=(events - before_events) / seconds,
+            ingested_per_s=(ingested - before_ingested) / seconds,
+            findings=self.accounts.findings,
+            accounts=count("accounts"),
+            open_findings=count("open_findings"),
+            leaked=count("leaked"),
+            late_events=count("late_events"),
+            duplicate_events=count("duplicate_events"),
+            evicted_accounts=count("evicted_accounts"),
+            raw_lag=self._lag.total(topic.name for topic in RAW_FORMATS.values()),
+            requests_lag=self._lag.total([REQUESTS.name]),
+            newest_event_ms=newest if newest > 0 else None,
+        )

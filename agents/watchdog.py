@@ -1,0 +1,112 @@
+"""What ends a worker that no longer does its work: `Lease`, `StallDetector`, `LoopGuard`.
+
+A worker that hangs is worse than one that is gone: its partitions stay with it and nobody works on them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable
+from time import monotonic
+from typing import NamedTuple
+
+from schemas.errors import Fatal
+
+
+class Lease:
+    """Notices that this process was stopped for so long that its partitions may have been given away.
+
+    A process that is frozen (SIGSTOP, a suspended machine) goes on, when it wakes, exactly where it was:
+    about to write state that by then belongs to another worker. `renew` often; the time between two calls
+    is how long nothing ran.
+
+    Args:
+        limit_s: longest gap that is surely shorter than the session at the group's coordinator.
+    """
+
+    def __init__(self, limit_s: float, clock: Callable[[], float] = monotonic) -> None:
+        self._limit_s = limit_s
+        self._clock = clock
+        self._renewed = clock()
+
+    def renew(self) -> None:
+        """Raises `Fatal` when the last call was too long ago."""
+        now = self._clock()
+        gap_s, self._renewed = now - self._renewed, now
+        if gap_s > self._limit_s:
+            raise Fatal(
+                f"this worker was frozen for {gap_s:.1f} s; its partitions may have another owner by now. "
+                "Start it again"
+            )
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since the last renewal."""
+        return self._clock() - self._renewed
+
+
+class Work(NamedTuple):
+    """How one partition stands."""
+
+    place: tuple[str, int]
+    progress: Hashable
+    """Anything that changes while the partition is worked on."""
+    waiting: int
+    """Records that wait."""
+
+
+class StallDetector:
+    """Partitions on which nothing moved for too long although records wait.
+
+    >>> stall = StallDetector(10)
+    >>> stall.look([Work(("t", 0), 5, 100)], now_s=0), stall.look([Work(("t", 0), 5, 100)], now_s=11)
+    ([], [('t', 0)])
+    >>> stall.look([Work(("t", 0), 6, 100)], now_s=12)
+    []
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._since: dict[tuple[str, int], tuple[Hashable, float]] = {}
+
+    def look(self, works: Iterable[Work], now_s: float) -> list[tuple[str, int]]:
+        """Take in how all partitions of this worker stand; gives the stalled ones."""
+        before, self._since = self._since, {}
+        stalled = []
+        for work in works:
+            progress, since_s = before.get(work.place, (None, now_s))
+            if work.waiting == 0 or progress != work.progress:
+                since_s = now_s
+            self._since[work.place] = (work.progress, since_s)
+            if now_s - since_s >= self._limit_s:
+                stalled.append(work.place)
+        return stalled
+
+
+class LoopGuard:
+    """A thread that ends the process when the event loop itself stands still.
+
+    Args:
+        lease: renewed by the event loop.
+        limit_s: how long it may not be.
+        end: called once, from the thread, with the reason.
+    """
+
+    def __init__(self, lease: Lease, limit_s: float, end: Callable[[str], None]) -> None:
+        self._lease = lease
+        self._limit_s = limit_s
+        self._end = end
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="loop-guard", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(min(1.0, self._limit_s / 2)):
+            if self._lease.age_s > self._limit_s:
+                self._end(f"the event loop has not run for {self._lease.age_s:.0f} s")
+                return
