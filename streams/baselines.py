@@ -6,8 +6,7 @@ request count of an account's active hour and of its square. Two rules keep them
 - **Delayed**: an event in hour ``h`` is judged against baselines that have seen hours up to ``h - 2``.
   These are complete when the first event of hour ``h`` arrives (lateness is below an hour), so the
   result does not depend on how records interleave, and a burst cannot raise its own bar.
-- **Shrunk**: a cohort starts from a shipped prior, worth `PRIOR_HOURS` observations, which live data
-  outweighs as it comes.
+- **From a prior**: a cohort starts from a shipped prior, which fades as live data comes.
 """
 
 from __future__ import annotations
@@ -22,21 +21,10 @@ from river import stats
 
 from streams import river_state
 
-FADING = 1e-4
-"""Weight of one new account-hour: the baseline remembers about 10,000 of them."""
+FADING = 1 / 4000
+"""Weight of one new account-hour: a baseline remembers about 4,000 of them."""
 
-PRIOR_HOURS = 2000.0
-PRIOR_MEAN = 1.2
-PRIOR_SD = 1.1
-"""Log of 1 + requests in an active account-hour before live data: median 2.3 requests, one hour in a
-hundred above 40. Ours: the light tail of 25 requests a day taken in a few sittings."""
-
-MAX_COHORTS = 256
-"""Further cohorts share the first one. About 1 kB each."""
-
-DELAY_HOURS = 2
-KEPT_HOURS = 4
-"""Versions kept for events that arrive a little late."""
+SMALLEST_SD = 0.3
 
 
 class Usual(NamedTuple):
@@ -46,14 +34,22 @@ class Usual(NamedTuple):
     sd: float
 
 
-PRIOR = Usual(PRIOR_MEAN, PRIOR_SD)
+PRIOR = Usual(1.2, 1.1)
+"""Before live data: a median of 2.3 requests an active hour, one hour in a hundred above 40. Ours: the
+light tail of 25 requests a day taken in a few sittings."""
+
+MAX_COHORTS = 256
+"""Further cohorts share the first one. About 1 kB each."""
+
+DELAY_HOURS = 2
+KEPT_HOURS = 4
+"""Versions kept for events that arrive a little late."""
 
 
 class CohortState(msgspec.Struct, array_like=True):
     """Stored form of a cohort."""
 
     key: str
-    hours: int
     models: bytes
     versions: dict[int, tuple[float, float]]
 
@@ -64,7 +60,9 @@ class Cohort:
     def __init__(self) -> None:
         self.mean = stats.EWMean(fading_factor=FADING)
         self.square = stats.EWMean(fading_factor=FADING)
-        self.hours = 0
+        # An EWMean starts at its first value, which makes that value the prior.
+        self.mean.update(PRIOR.mean)
+        self.square.update(PRIOR.mean**2 + PRIOR.sd**2)
         self.versions: dict[int, Usual] = {}
         """Hour to what was usual once that hour was closed."""
 
@@ -73,20 +71,11 @@ class Cohort:
         for value in values.tolist():
             self.mean.update(value)
             self.square.update(value * value)
-        self.hours += len(values)
 
     def usual(self) -> Usual:
-        """Live estimate shrunk towards the prior."""
-        # An EWMean starts from nothing; the weights it has given out sum to this, not to 1.
-        weight = -np.expm1(self.hours * np.log1p(-FADING))
-        if not weight:
-            return PRIOR
-        live_mean, live_square = self.mean.get() / weight, self.square.get() / weight
-        seen = weight / FADING
-        share = seen / (seen + PRIOR_HOURS)
-        mean = share * live_mean + (1 - share) * PRIOR_MEAN
-        square = share * live_square + (1 - share) * (PRIOR_SD**2 + PRIOR_MEAN**2)
-        return Usual(float(mean), float(np.sqrt(max(square - mean**2, 0.01))))
+        """The present estimate."""
+        mean = self.mean.get()
+        return Usual(mean, float(np.sqrt(max(self.square.get() - mean**2, SMALLEST_SD**2))))
 
     def freeze(self, hour: int) -> None:
         """Keep the present estimate as the version of a closed hour."""
@@ -139,7 +128,6 @@ class CohortBaselines:
         return [
             CohortState(
                 key=key,
-                hours=self.cohorts[number].hours,
                 models=river_state.dump([self.cohorts[number].mean, self.cohorts[number].square]),
                 versions={
                     hour: (usual.mean, usual.sd) for hour, usual in self.cohorts[number].versions.items()
@@ -153,7 +141,6 @@ class CohortBaselines:
         self.cohorts, self.ids = [], {}
         for number, state in enumerate(states):
             cohort = Cohort()
-            cohort.hours = state.hours
             cohort.mean, cohort.square = river_state.load(state.models)
             cohort.versions = {hour: Usual(*usual) for hour, usual in state.versions.items()}
             self.cohorts.append(cohort)

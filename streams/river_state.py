@@ -12,7 +12,12 @@ from typing import Any
 
 from schemas.errors import IncompatibleState
 
-_ALLOWED = {("copyreg", "_reconstructor"), ("builtins", "object"), ("builtins", "getattr"), ("collections", "deque")}
+_ALLOWED = {
+    ("copyreg", "_reconstructor"),
+    ("builtins", "object"),
+    ("builtins", "getattr"),
+    ("collections", "deque"),
+}
 
 
 class _RiverUnpickler(pickle.Unpickler):

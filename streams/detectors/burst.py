@@ -46,31 +46,34 @@ def tail_nats(z: Scores) -> Scores:
     return np.abs(np.log(np.minimum(1.0, heavy + light)))
 
 
+METADATA = DetectorMetadata(
+    name="burst",
+    version="1",
+    title="Request rate far above the account's own and its cohort's baseline",
+    description=__doc__,
+    kind="statistical",
+    techniques=("AML.T0040", "AML.T0024.002"),
+    runbook=(
+        "Plot the account's requests per hour over the last two days in `account_windows`.",
+        "Look at what it asks: models, token lengths and templates in `requests` for the burst hour.",
+        "Check age, plan and verification of the account and whether its owner announced a launch.",
+    ),
+    false_positives=(
+        "An application that went viral or was launched",
+        "A batch evaluation or back-fill job",
+        "A retry storm after an outage",
+    ),
+    references=(
+        "ServeGen: Workload Characterization of LLM Serving (arXiv:2505.09999), client rate traces",
+        "Gelman et al., Bayesian Data Analysis, section 2.5 (normal mean, normal prior)",
+    ),
+)
+
+
 class Burst(Detector):
     """Requests of the current hour against own and cohort baseline."""
 
-    metadata = DetectorMetadata(
-        name="burst",
-        version="1",
-        title="Request rate far above the account's own and its cohort's baseline",
-        description=__doc__,
-        kind="statistical",
-        techniques=("AML.T0040", "AML.T0024.002"),
-        runbook=(
-            "Plot the account's requests per hour over the last two days in `account_windows`.",
-            "Look at what it asks: models, token lengths and templates in `requests` for the burst hour.",
-            "Check age, plan and verification of the account and whether its owner announced a launch.",
-        ),
-        false_positives=(
-            "An application that went viral or was launched",
-            "A batch evaluation or back-fill job",
-            "A retry storm after an outage",
-        ),
-        references=(
-            "ServeGen: Workload Characterization of LLM Serving (arXiv:2505.09999), client rate traces",
-            "Gelman et al., Bayesian Data Analysis, section 2.5 (normal mean, normal prior)",
-        ),
-    )
+    metadata = METADATA
 
     def _compare(
         self, table: AccountTable, slots: Slots, context: Context

@@ -36,29 +36,32 @@ BUSY_NATS = 4.6
 """One account-hour in a hundred holds 200 requests (`streams.baselines`, heavy tail of ServeGen)."""
 
 
+METADATA = DetectorMetadata(
+    name="cadence",
+    version="1",
+    title="Machine-regular requests at volume",
+    description=__doc__,
+    kind="behavioral",
+    techniques=("AML.T0040", "AML.T0024.002"),
+    runbook=(
+        "Histogram the gaps between the account's requests in `requests`.",
+        "Compare with other accounts of the same organisation, payment or network.",
+        "Ask the owner what the job does, if the account is a known customer.",
+    ),
+    false_positives=(
+        "A synthetic monitor or load test",
+        "A paced batch job with a client-side rate limit",
+    ),
+    references=(
+        "ServeGen: Workload Characterization of LLM Serving (arXiv:2505.09999): Gamma and Weibull gaps",
+    ),
+)
+
+
 class Cadence(Detector):
     """Regularity of inter-arrival gaps."""
 
-    metadata = DetectorMetadata(
-        name="cadence",
-        version="1",
-        title="Machine-regular requests at volume",
-        description=__doc__,
-        kind="behavioral",
-        techniques=("AML.T0040", "AML.T0024.002"),
-        runbook=(
-            "Histogram the gaps between the account's requests in `requests`.",
-            "Compare with other accounts of the same organisation, payment or network.",
-            "Ask the owner what the job does, if the account is a known customer.",
-        ),
-        false_positives=(
-            "A synthetic monitor or load test",
-            "A paced batch job with a client-side rate limit",
-        ),
-        references=(
-            "ServeGen: Workload Characterization of LLM Serving (arXiv:2505.09999): Gamma and Weibull gaps",
-        ),
-    )
+    metadata = METADATA
     # Integers, because sums of floats would depend on how a stream is cut into runs.
     columns = np.dtype([("last_ms", "<i8"), ("gaps", "<i4"), ("sum_ms", "<i8"), ("squares_ms2", "<i8")])
 

@@ -1,10 +1,10 @@
 """Behaviour drift: an account turns into another kind of account.
 
 Four streams of an account's closed active hours (prompt length, answer length, rate, share of failed
-requests) each pass through river's ADWIN. One stream that jumps is common; all at once, and far, is an
-account that changed hands or purpose: warmed up with ordinary use, then put to work.
+requests) each pass through river's Page-Hinkley test. One stream that jumps is common; all at once,
+and far, is an account that changed hands or purpose: warmed up with ordinary use, then put to work.
 
-ADWIN keeps Python objects, so they exist only for accounts with enough active hours, and for a bounded
+River models are Python objects, so they exist only for accounts with enough active hours, and for a bounded
 number of them; the rest of the state is columns.
 """
 
@@ -14,7 +14,8 @@ from collections import OrderedDict
 
 import numpy as np
 from numpy.typing import NDArray
-from river.drift import ADWIN
+from river import stats
+from river.drift import PageHinkley
 
 from schemas.finding import Feature
 from streams import river_state, windows
@@ -24,17 +25,21 @@ from streams.detectors.detector import Context, Detector, DetectorMetadata, Evid
 from streams.windows import HOURS
 
 STREAMS = ("input_tokens", "output_tokens", "requests", "failures")
-SCALE = 12.0
-"""Logs are divided by this before ADWIN, whose bound is written for values in 0..1; exp(12) = 163,000."""
 
-DELTA = 1e-3
-"""ADWIN's confidence. Source: Bifet and Gavalda, SDM 2007."""
+SLACK = 0.5
+ALARM = 8.0
+FORGETTING = 1 - 1 / 256
+"""Page-Hinkley in units of doublings (binary logarithms), divided by the account's own standard deviation
+where that is above one doubling: an excess over `SLACK` must add up to `ALARM`. For noise of one
+standard deviation that happens by chance about once in exp(2 x 0.5 x 8) = 3,000 hours.
+ADWIN was tried first: its bound for values of unknown spread needs some 16 hours after a change of a
+hundredfold, far too late here. Source: E. S. Page, Biometrika 41 (1954); D. V. Hinkley (1971)."""
 
 MIN_HOURS = 6
 """Active hours before an account gets models."""
 
 MAX_ACCOUNTS = 4096
-"""Accounts with models in one partition, about 6 kB each; the least recently active lose theirs."""
+"""Accounts with models in one partition, about 3 kB each; the least recently active lose theirs."""
 
 MEMORY_HOURS = 8
 """How long a drift still counts."""
@@ -47,37 +52,64 @@ beyond the first makes that 4.5 times rarer. Ours, and bounded, because honest c
 versions: no single stream reaches an alert."""
 
 
-class Drift(Detector):
-    """Joint change of an account's habits, by ADWIN on closed hours."""
+METADATA = DetectorMetadata(
+    name="drift",
+    version="1",
+    title="The account's behaviour changed as a whole",
+    description=__doc__,
+    kind="learning",
+    techniques=("AML.T0012", "AML.T0024.002"),
+    runbook=(
+        "Compare the account's hours before and after the change in `account_windows`.",
+        "Check for a new key, network, device or client at the time of the change.",
+        "Ask the owner whether the application was replaced.",
+    ),
+    false_positives=("A new version of the customer's application", "A move to another model or prompt"),
+    references=(
+        "E. S. Page: Continuous inspection schemes, Biometrika 41 (1954)",
+        "river.drift.PageHinkley, river.stats.Var",
+    ),
+)
 
-    metadata = DetectorMetadata(
-        name="drift",
-        version="1",
-        title="The account's behaviour changed as a whole",
-        description=__doc__,
-        kind="learning",
-        techniques=("AML.T0012", "AML.T0024.002"),
-        runbook=(
-            "Compare the account's hours before and after the change in `account_windows`.",
-            "Check for a new key, network, device or client at the time of the change.",
-            "Ask the owner whether the application was replaced.",
-        ),
-        false_positives=("A new version of the customer's application", "A move to another model or prompt"),
-        references=(
-            "A. Bifet, R. Gavalda: Learning from Time-Changing Data with Adaptive Windowing, SDM 2007",
-            "river.drift.ADWIN",
-        ),
-    )
+
+class Stream:
+    """One habit of one account: its mean and spread so far, and the test for a jump."""
+
+    def __init__(
+        self,
+        mean: stats.Mean | None = None,
+        variance: stats.Var | None = None,
+        test: PageHinkley | None = None,
+    ) -> None:
+        self.mean = mean or stats.Mean()
+        self.variance = variance or stats.Var()
+        self.test = test or PageHinkley(min_instances=2, delta=SLACK, threshold=ALARM, alpha=FORGETTING)
+
+    def jumped(self, value: float) -> bool:
+        """Learn one closed hour; true when it completes a jump, after which the new level is learned."""
+        spread = max(1.0, self.variance.get() ** 0.5)
+        self.test.update(value / spread)
+        if self.test.drift_detected:
+            self.mean, self.variance = stats.Mean(), stats.Var()
+        self.mean.update(value)
+        self.variance.update(value)
+        return bool(self.test.drift_detected)
+
+
+class Drift(Detector):
+    """Joint change of an account's habits, by Page-Hinkley on closed hours."""
+
+    metadata = METADATA
     columns = np.dtype(
         [("head", "<i4"), ("nats", "<f4", (HOURS // 4,)), ("before", "<f4", (4,)), ("after", "<f4", (4,))]
     )
 
     def __init__(self) -> None:
-        self.models: OrderedDict[int, list[ADWIN]] = OrderedDict()
+        self.models: OrderedDict[int, list[Stream]] = OrderedDict()
 
     @staticmethod
     def _measure(table: AccountTable, slots: Slots, hour: int) -> NDArray[np.float64]:
-        """float64 (m, 4): scaled logs of mean prompt and answer length, rate, and failures."""
+        """float64 (m, 4): binary logs of mean prompt and answer length, rate, and failures."""
         rows = table.rows
         hours = np.full(len(slots), hour, np.int64)
 
@@ -87,8 +119,8 @@ class Drift(Detector):
         requests = np.maximum(read("hour_requests"), 1.0)
         per_request = (read("hour_input") / requests, read("hour_output") / requests)
         levels = np.stack([*per_request, requests, read("hour_failures")], axis=1)
-        logs: NDArray[np.float64] = np.log1p(levels)
-        return logs / SCALE
+        logs: NDArray[np.float64] = np.log2(1 + levels)
+        return logs
 
     def close_hour(self, table: AccountTable, slots: Slots, hour: int, context: Context) -> None:
         rows, mine = table.rows, self.mine(table)
@@ -102,20 +134,19 @@ class Drift(Detector):
         for slot, values in zip(slots.tolist(), self._measure(table, slots, hour).tolist(), strict=True):
             models = self.models.get(slot)
             if models is None:
-                models = self.models[slot] = [ADWIN(delta=DELTA, clock=1) for _ in STREAMS]
+                models = self.models[slot] = [Stream() for _ in STREAMS]
                 if len(self.models) > MAX_ACCOUNTS:
                     self.models.popitem(last=False)
             self.models.move_to_end(slot)
             nats = 0.0
             for number, (model, value) in enumerate(zip(models, values, strict=True)):
-                usual = model.estimation
-                model.update(value)
-                if model.drift_detected:
-                    doublings = abs(model.estimation - usual) * SCALE / np.log(2)
+                usual = model.mean.get()
+                if model.jumped(value):
+                    doublings = abs(value - usual)
                     surprise = NATS_PER_STREAM + NATS_PER_DOUBLING * max(doublings - 1, 0.0)
                     nats += min(surprise, MAX_NATS_PER_STREAM)
                     mine["before"][slot, number] = usual
-                    mine["after"][slot, number] = model.estimation
+                    mine["after"][slot, number] = value
             if nats:
                 self._note(mine, slot, hour, nats)
 
@@ -140,7 +171,7 @@ class Drift(Detector):
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
         row = self.mine(table)[slot]
-        levels = np.expm1(np.stack([row["before"], row["after"]]).astype(np.float64) * SCALE)
+        levels = np.exp2(np.stack([row["before"], row["after"]]).astype(np.float64)) - 1
         changed = [number for number in range(len(STREAMS)) if levels[0, number] != levels[1, number]]
         text = "; ".join(
             f"{STREAMS[number].replace('_', ' ')} {levels[0, number]:,.0f} to {levels[1, number]:,.0f}"
@@ -164,7 +195,9 @@ class Drift(Detector):
 
     def extras(self, slot: int) -> bytes:
         models = self.models.get(slot)
-        return river_state.dump(models) if models else b""
+        if not models:
+            return b""
+        return river_state.dump([(model.mean, model.variance, model.test) for model in models])
 
     def restore_extras(self, slot: int, data: bytes) -> None:
-        self.models[slot] = river_state.load(data)
+        self.models[slot] = [Stream(*models) for models in river_state.load(data)]

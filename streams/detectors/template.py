@@ -57,32 +57,35 @@ def chernoff_nats(hits: Scores, trials: Scores, share: Scores) -> Scores:
     return np.where(rate > share, n * divergence, 0.0)
 
 
+METADATA = DetectorMetadata(
+    name="template",
+    version="1",
+    title="One account fills a prompt template again and again",
+    description=__doc__,
+    kind="fingerprinting",
+    techniques=("AML.T0065", "AML.T0024.002"),
+    runbook=(
+        "Group the account's `requests` by `template_hash` and `template_tail_hash`.",
+        "Look for other accounts with the same template hash: a template shared by unrelated accounts "
+        "needs a second link before it means a campaign.",
+        "Ask for a sample prompt from the customer, or from your gateway's own retention.",
+    ),
+    false_positives=(
+        "An application with its prompt in the user message and no system prompt",
+        "A batch evaluation with one prompt wrapper",
+        "A person's favourite prompt from a public list",
+    ),
+    references=(
+        "Blacklight: Scalable Defense for Neural Networks against Query-Based Black-Box Attacks "
+        "(USENIX Security 2022): repeated content fingerprints",
+    ),
+)
+
+
 class Template(Detector):
     """Repeated heads or tails over differing prompts."""
 
-    metadata = DetectorMetadata(
-        name="template",
-        version="1",
-        title="One account fills a prompt template again and again",
-        description=__doc__,
-        kind="fingerprinting",
-        techniques=("AML.T0065", "AML.T0024.002"),
-        runbook=(
-            "Group the account's `requests` by `template_hash` and `template_tail_hash`.",
-            "Look for other accounts with the same template hash: a template shared by unrelated accounts "
-            "needs a second link before it means a campaign.",
-            "Ask for a sample prompt from the customer, or from your gateway's own retention.",
-        ),
-        false_positives=(
-            "An application with its prompt in the user message and no system prompt",
-            "A batch evaluation with one prompt wrapper",
-            "A person's favourite prompt from a public list",
-        ),
-        references=(
-            "Blacklight: Scalable Defense for Neural Networks against Query-Based Black-Box Attacks "
-            "(USENIX Security 2022): repeated content fingerprints",
-        ),
-    )
+    metadata = METADATA
     columns = np.dtype(
         [
             ("heads", "<u2", (BUCKETS,)),
