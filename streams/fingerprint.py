@@ -118,7 +118,7 @@ class Fingerprinter:
             prompt_hash=_digest(self._prompt_key, folded + longer),
             template_hash=head,
             template_tail_hash=tail,
-            system_hash=_digest(self._system_key, fold(excerpt(system_prompt))) if system_prompt else None,
+            system_hash=None if system_prompt is None else self.system_hash(system_prompt),
             prompt_simhash=None if shingles is None else f"simhash64:{_simhash(shingles)}",
             prompt_minhash=None if shingles is None else shingles[:MINHASH_VALUES].tobytes(),
             prompt_embedding=measured.vector.tobytes(),
@@ -127,6 +127,10 @@ class Fingerprinter:
             prompt_chars=len(prompt),
             reasoning_elicitation=reasoning_elicitation(folded, measured.cues, count),
         )
+
+    def system_hash(self, system_prompt: str) -> str:
+        """Digest of a system prompt alone, for senders that log no user text."""
+        return _digest(self._system_key, fold(excerpt(system_prompt)))
 
 
 def minhash_similarity(a: bytes, b: bytes) -> float:
