@@ -80,7 +80,7 @@ def _broker_time(record: ConsumerRecord) -> datetime | None:
 class Reader(Protocol):
     """Reads the raw records of one format, see `streams.ingest.Ingest`."""
 
-    def read(self, payload: bytes, *, now_ms: int) -> RequestEvent: ...
+    def read(self, payload: bytes, *, now_ms: int) -> RequestEvent | None: ...
 
 
 class IngestAgent:
@@ -132,7 +132,7 @@ class IngestAgent:
     def _take(self, run: Run) -> None:
         reader, source = self._readers[run.topic], source_of(run.topic)
         put, now_ms = self._outbox.put, round(time.time() * 1000)
-        rejected = 0
+        rejected = skipped = 0
         started = time.perf_counter()
         for record in run.value:
             try:
@@ -142,6 +142,9 @@ class IngestAgent:
                 put_dead_letter(self._outbox, error, record, "ingest")
                 self._metrics.dead_letters.labels("ingest", type(error).__name__).inc()
                 continue
+            if event is None:  # carries no request by design, such as a CSV header
+                skipped += 1
+                continue
             put(
                 REQUESTS.name,
                 event.account_key.encode(),
@@ -150,12 +153,12 @@ class IngestAgent:
                 headers=[(ORIGIN, pack_origin(Origin(source, record.partition, record.offset)))],
             )
         run.value.clear()
-        self._metrics.events.labels("ingest", "accepted").inc(run.length - rejected)
+        self._metrics.events.labels("ingest", "accepted").inc(run.length - rejected - skipped)
         self._metrics.events.labels("ingest", "rejected").inc(rejected)
         self._metrics.run_seconds.labels("ingest").observe(time.perf_counter() - started)
 
     @staticmethod
-    def _read(reader: Reader, record: ConsumerRecord, now_ms: int) -> RequestEvent:
+    def _read(reader: Reader, record: ConsumerRecord, now_ms: int) -> RequestEvent | None:
         try:
             return reader.read(record.value or b"", now_ms=now_ms)
         except Rejected:
