@@ -16,7 +16,6 @@ from time import monotonic
 from typing import Any
 
 import structlog
-from streams.ingest import Ingest
 
 from agents import bus
 from agents.accounts import AccountAgent
@@ -27,6 +26,7 @@ from agents.ingest import IngestAgent, Reader
 from agents.lag import Lag
 from agents.metrics import Metrics
 from agents.outbox import Outbox
+from agents.readers import reader
 from agents.settings import Settings
 from agents.status import WorkerStatus, remove_status, write_status
 from agents.tables import PlaneTable
@@ -112,16 +112,7 @@ class Fleet:
         return (*RAW_FORMATS.values(), REQUESTS)
 
     def _readers(self) -> dict[str, Reader]:
-        settings = self.settings.ingest
-        return {
-            topic.name: Ingest(
-                name,
-                secret=settings.fingerprint_secret.get_secret_value().encode(),
-                generation=settings.fingerprint_generation,
-                max_future_s=settings.max_future_s,
-            )
-            for name, topic in RAW_FORMATS.items()
-        }
+        return {topic.name: reader(self.settings, name) for name, topic in RAW_FORMATS.items()}
 
     # ---- life
 
