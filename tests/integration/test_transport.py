@@ -1,0 +1,251 @@
+"""The run transport against a real broker: prefix commits, gaps, alignment, hand-over, seeks."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from faust.types import TP
+
+from agents.app import FleetApp, build_app, runs_of
+from agents.settings import Settings
+from infra.kafka import admin
+from infra.kafka.connection import Connection
+from schemas.topics import Topic
+
+pytestmark = pytest.mark.integration
+
+PARTITIONS = 4
+_numbers = itertools.count()
+Handle = Callable[[Any], Awaitable[None]]
+
+
+@pytest.fixture
+async def topic(kafka: Connection) -> Topic:
+    name = f"transport-{next(_numbers)}"
+    made = Topic(name=name, key="any", value="any", partitions=PARTITIONS)
+    await admin.create_topics(kafka, PARTITIONS, topics=[made])
+    return made
+
+
+async def send(
+    kafka: Connection, topic: Topic, partition: int, timestamps_ms: list[int], transaction: str | None = None
+) -> None:
+    """One record per timestamp; ``transaction``: inside one that is committed, or aborted."""
+    options = {"transactional_id": f"{topic.name}-{partition}"} if transaction else {}
+    producer = AIOKafkaProducer(**kafka.client_options(), **options)
+    await producer.start()
+    try:
+        if transaction:
+            await producer.begin_transaction()
+        for number, timestamp_ms in enumerate(timestamps_ms):
+            value = str(number).encode()
+            await producer.send(topic.name, value, partition=partition, timestamp_ms=timestamp_ms)
+        await producer.flush()
+        if transaction == "commit":
+            await producer.commit_transaction()
+        elif transaction == "abort":
+            await producer.abort_transaction()
+    finally:
+        await producer.stop()
+
+
+async def committed(kafka: Connection, group: str, topic: Topic) -> dict[int, int | None]:
+    consumer = AIOKafkaConsumer(**kafka.client_options(), group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        return {
+            number: await consumer.committed(TopicPartition(topic.name, number))
+            for number in range(PARTITIONS)
+        }
+    finally:
+        await consumer.stop()
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic, handle: Handle, **fleet: Any
+) -> AsyncIterator[FleetApp]:
+    """An app of one agent that hands every Faust event to `handle`."""
+    settings = make_settings(fleet={"application_id": topic.name, "session_timeout_s": 6, **fleet})
+    app = build_app(settings, kafka.client_options())
+    app.transport.aligned_topics = frozenset([topic.name])
+
+    async def agent(stream: Any) -> None:
+        async for event in stream.noack().events():
+            await handle(event)
+
+    app.agent(runs_of(app, topic), name="agent")(agent)
+    starting = asyncio.create_task(app.start())
+    try:
+        yield app
+    finally:
+        await app.stop()
+        await starting
+
+
+async def test_only_the_acknowledged_prefix_is_committed(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    await send(kafka, topic, 0, [1000] * 30)
+    events: list[Any] = []
+
+    async def keep(event: Any) -> None:
+        events.append(event)
+
+    async with running(kafka, make_settings, topic, keep, run_records=10) as app:
+        await until(lambda: len(events) == 3)
+        assert [(len(event.value), event.message.offset) for event in events] == [(10, 9), (10, 19), (10, 29)]
+        events[1].ack()
+        events[2].ack()
+        await app.consumer.commit()
+        assert (await committed(kafka, topic.name, topic))[0] is None
+        events[0].ack()
+        await app.consumer.commit()
+        assert (await committed(kafka, topic.name, topic))[0] == 30
+        assert app.consumer.progress()[TP(topic.name, 0)] == (30, 30, 30, 0)
+
+
+async def test_an_unfinished_run_is_not_committed_at_the_end(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.transport.FINISH_S", 0.2)
+    await send(kafka, topic, 0, [1000] * 30)
+    events: list[Any] = []
+
+    async def keep(event: Any) -> None:
+        events.append(event)
+        if len(events) == 1:
+            event.ack()
+
+    async with running(kafka, make_settings, topic, keep, run_records=10):
+        await until(lambda: len(events) == 3)
+    assert (await committed(kafka, topic.name, topic))[0] == 10
+
+
+async def test_offsets_that_are_missing_are_passed_over(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    """Transaction markers and aborted records leave holes, also at the very end."""
+    for outcome, length in (("commit", 5), ("abort", 7), ("commit", 3), ("abort", 4)):
+        await send(kafka, topic, 1, [1000] * length, transaction=outcome)
+    offsets: list[int] = []
+
+    async def take(event: Any) -> None:
+        offsets.extend(record.offset for record in event.value)
+        event.ack()
+
+    async with running(kafka, make_settings, topic, take):
+        await until(lambda: len(offsets) == 8)
+        await send(kafka, topic, 1, [2000])
+        await until(lambda: len(offsets) == 9)
+    # 0-4, marker, 7 aborted, marker, 14-16, marker, 4 aborted, marker, then the last one
+    assert offsets == [0, 1, 2, 3, 4, 14, 15, 16, 23]
+    assert (await committed(kafka, topic.name, topic))[1] == 24
+
+
+async def test_partitions_are_kept_together_in_event_time(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    """A backfill that was written partition by partition comes out nearly in order of time."""
+    for partition in range(PARTITIONS):
+        await send(kafka, topic, partition, [1000 * number + partition for number in range(500)])
+    seen: list[int] = []
+    ahead_ms = 0
+
+    async def take(event: Any) -> None:
+        nonlocal ahead_ms
+        ahead_ms = max(ahead_ms, max(seen, default=0) - event.value[0].timestamp)
+        seen.extend(record.timestamp for record in event.value)
+        event.ack()
+
+    async with running(kafka, make_settings, topic, take, align_s=20):
+        await until(lambda: len(seen) == PARTITIONS * 500)
+    assert ahead_ms <= 20_000
+    assert sorted(seen) == sorted(1000 * number + p for p in range(PARTITIONS) for number in range(500))
+
+
+async def test_a_joining_worker_repeats_nothing_and_misses_nothing(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    """Two workers share the partitions; the first is in mid-run when the second joins, and then leaves."""
+    for partition in range(PARTITIONS):
+        await send(kafka, topic, partition, list(range(1000, 1400)))
+    handled: list[tuple[str, int, int]] = []
+
+    def worker(name: str) -> Handle:
+        async def take(event: Any) -> None:
+            await asyncio.sleep(0.05)
+            handled.extend((name, record.partition, record.offset) for record in event.value)
+            event.ack()
+
+        return take
+
+    async with running(kafka, make_settings, topic, worker("first"), run_records=20) as first:
+        await until(lambda: len(handled) > 100)
+        async with running(kafka, make_settings, topic, worker("second"), run_records=20) as second:
+            await until(lambda: any(name == "second" for name, _, _ in handled))
+            await until(lambda: len(handled) > 900)
+            shares = first.consumer.assignment(), second.consumer.assignment()
+            assert [len(share) for share in shares] == [2, 2]
+        await until(lambda: len(handled) >= PARTITIONS * 400)
+    places = [(partition, offset) for _, partition, offset in handled]
+    assert sorted(places) == sorted(set(places)) == list(itertools.product(range(PARTITIONS), range(400)))
+    assert await committed(kafka, topic.name, topic) == dict.fromkeys(range(PARTITIONS), 400)
+
+
+async def test_a_seek_forgets_what_was_delivered_before_it(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    await send(kafka, topic, 0, [1000] * 30)
+    events: list[Any] = []
+
+    async def keep(event: Any) -> None:
+        events.append(event)
+
+    async with running(kafka, make_settings, topic, keep, run_records=10) as app:
+        await until(lambda: len(events) == 3)
+        await app.consumer.seek(TP(topic.name, 0), 20)
+        await until(lambda: len(events) == 4)
+        for event in events[:3]:
+            event.ack()  # of runs that nobody waits for any more
+        await app.consumer.commit()
+        assert (await committed(kafka, topic.name, topic))[0] is None
+        assert [record.offset for record in events[3].value] == list(range(20, 30))
+        events[3].ack()
+        await app.consumer.commit()
+        assert (await committed(kafka, topic.name, topic))[0] == 30
+
+
+async def test_a_slow_agent_holds_the_fetching_back(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    """What is held in memory is bounded by the queue in front of the agent, not by the backlog."""
+    await send(kafka, topic, 0, [1000] * 5000)
+    gate = asyncio.Event()
+    handled = 0
+
+    async def take(event: Any) -> None:
+        nonlocal handled
+        await gate.wait()
+        handled += len(event.value)
+        event.ack()
+
+    async with running(kafka, make_settings, topic, take, run_records=10) as app:
+        await until(lambda: sum(len(runs) for runs in app.consumer._delivered.values()) >= 5)
+        await asyncio.sleep(0.5)
+        delivered = sum(len(runs) for runs in app.consumer._delivered.values())
+        assert delivered <= 10
+        gate.set()
+        await until(lambda: handled == 5000)
