@@ -2,7 +2,7 @@
 
 Two schedules. By events since the account was first seen (5, 6, 7 ... then every 12 % more), so that a
 new account is judged within a handful of requests; and by events within the current hour (20, 25, 32
-... up to every 4,096), so that an old account that changes is judged as soon. Because the schedule
+... up to every 128), so that an old account that changes is judged as soon. Because the schedule
 depends on the account's own sequence only, replay and fleet score at the same events. An account is
 looked at about 50 times on a busy day, which `LOOKS_NATS` in `streams.detectors.detector` pays for.
 """
@@ -12,8 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_GAP = 4096
-"""Most events between two looks at a busy account."""
+MAX_GAP = 128
+"""Most events between two looks at a busy account. Detectors may rely on it: what a row gathers between
+two looks is bounded by this many events."""
 
 
 def _schedule(first: int, ratio: float, last: int) -> NDArray[np.int64]:
