@@ -67,17 +67,17 @@ class StallDetector:
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s = limit_s
-        self._since: dict[tuple[str, int], tuple[Hashable, float]] = {}
+        self._before: dict[tuple[str, int], tuple[Work, float]] = {}
 
     def look(self, works: Iterable[Work], now_s: float) -> list[tuple[str, int]]:
         """Take in how all partitions of this worker stand; gives the stalled ones."""
-        before, self._since = self._since, {}
+        before, self._before = self._before, {}
         stalled = []
         for work in works:
-            progress, since_s = before.get(work.place, (None, now_s))
-            if work.waiting == 0 or progress != work.progress:
+            last, since_s = before.get(work.place, (work, now_s))
+            if last.waiting == 0 or work.waiting == 0 or last.progress != work.progress:
                 since_s = now_s
-            self._since[work.place] = (work.progress, since_s)
+            self._before[work.place] = (work, since_s)
             if now_s - since_s >= self._limit_s:
                 stalled.append(work.place)
         return stalled

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import doctor, topics
+from agents.cli import doctor, topics, worker
 from agents.cli.options import Config
 from agents.cli.terminal import EXIT_INTERRUPTED, err, error_panel, exit_code, out
 from schemas.errors import StillwatchError
@@ -43,6 +43,7 @@ def root(
 
 
 app.add_typer(topics.app, name="topics")
+app.command()(worker.worker)
 app.command()(doctor.doctor)
 
 

@@ -10,7 +10,6 @@ import uvloop
 
 from agents.cli.options import Config
 from agents.cli.terminal import err, error_panel, exit_code
-from agents.fleet import Fleet
 from agents.logs import configure_logs
 from agents.settings import Settings, load
 from schemas.errors import StillwatchError
@@ -33,6 +32,8 @@ def worker(config: Config = None) -> None:
 
 
 async def _run(settings: Settings) -> None:
+    from agents.fleet import Fleet  # takes a second to import, which other commands need not spend
+
     fleet = Fleet(settings)
 
     def ready() -> None:

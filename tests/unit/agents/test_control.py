@@ -1,0 +1,62 @@
+"""Suppressions: which findings stay off the alerts topic."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from agents.control import Suppressions
+from schemas.control import Control, Override, Suppression, Verdict, control_key, encode_control
+from schemas.finding import Finding, Lifecycle, Severity
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+LATER = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def finding(**fields: object) -> Finding:
+    facts: dict[str, object] = {
+        "finding_id": "fnd_1", "lifecycle": Lifecycle.CREATE, "time": NOON, "detector": "burst",
+        "subject_kind": "account", "subject_id": "a1", "severity": Severity.HIGH, "p_value": 1e-9,
+        "event_count": 1, "first_seen": NOON, "last_seen": NOON, "title": "t", "reasons": ("r",),
+    }  # fmt: skip
+    return Finding(**{**facts, **fields})  # type: ignore[arg-type]
+
+
+def known(*messages: Control) -> Suppressions:
+    suppressions = Suppressions()
+    for message in messages:
+        suppressions.apply(control_key(message).encode(), encode_control(message))
+    return suppressions
+
+
+@pytest.mark.parametrize(
+    ("message", "silenced"),
+    [
+        (Suppression(id="x", until=LATER), True),
+        (Suppression(id="x", detector="burst", tenant_id="default", subject_id="a1", until=LATER), True),
+        (Suppression(id="x", detector="drift", until=LATER), False),
+        (Suppression(id="x", subject_id="a2", until=LATER), False),
+        (Suppression(id="x", tenant_id="other", until=LATER), False),
+        (Suppression(id="x", until=NOON), False),
+        (Override(id="x", subject_id="a1", budget_factor=0), True),
+        (Override(id="x", subject_id="a1", budget_factor=0.5), False),
+        (Override(id="x", account_plan="pro", budget_factor=0), False),
+        (Verdict(id="x", finding_id="fnd_1", verdict="benign", time=NOON), False),
+    ],
+)
+def test_a_message_silences_what_it_matches(message: Control, silenced: bool) -> None:
+    marked = known(message).mark(finding())
+    assert marked.suppressed_by == ("x" if silenced else None)
+
+
+def test_a_tombstone_takes_a_message_back() -> None:
+    suppressions = known(Suppression(id="x", until=LATER))
+    suppressions.apply(b"suppression:x", None)
+    assert suppressions.mark_all([finding()]) == [finding()]
+
+
+def test_a_message_that_cannot_be_read_takes_the_older_one_back_and_stops_nothing() -> None:
+    suppressions = known(Suppression(id="x", until=LATER))
+    suppressions.apply(b"suppression:x", b"{not json")
+    assert len(suppressions) == 0
