@@ -113,9 +113,17 @@ def takeover(seed: int) -> Iterator[RequestEvent]:
     for hour in range(60):
         busy = hour >= 48
         for at_s in sorted(rng.uniform(0, 3600) for _ in range(240 if busy else rng.randrange(5, 8))):
-            tokens = {"input_tokens": 6000, "output_tokens": 4000} if busy else {"input_tokens": 60, "output_tokens": 40}
+            tokens = (6000, 4000) if busy else (60, 40)
             status = "failure" if busy and rng.random() < 0.2 else "success"
-            yield event("takeover", number, hour * 3600 + at_s, rng, status=status, **tokens)
+            yield event(
+                "takeover",
+                number,
+                hour * 3600 + at_s,
+                rng,
+                status=status,
+                input_tokens=tokens[0],
+                output_tokens=tokens[1],
+            )
             number += 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from datetime import timedelta
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -27,7 +28,7 @@ def run(plane: AccountPlane, events, cuts=(), offsets=True) -> PlaneOutput:
     """Feed events in runs that end at `cuts`."""
     output = PlaneOutput()
     edges = [0, *sorted(set(cuts)), len(events)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         output.extend(plane.process(events[first:last], range(first, last) if offsets else None))
     return output
 
