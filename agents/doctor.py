@@ -19,7 +19,8 @@ from agents.settings import DEFAULT_FILE, DEVELOPMENT_SECRET, Settings, examine,
 from infra import cache
 from infra.clickhouse import dsn as dsns
 from infra.clickhouse import migrate
-from infra.clickhouse.store import Store, connect, owner_of
+from infra.clickhouse.handle import owner_of
+from infra.clickhouse.store import Store
 from infra.kafka import admin, distribution
 from infra.kafka.admin import TopicState
 from infra.kafka.connection import Connection
@@ -217,7 +218,7 @@ def store(settings: Settings) -> Iterator[Result]:
             if (owner := owner_of(dsn)) is not None:
                 yield ok(name, f"{dsn.path} is open in process {owner}, most likely the sink")
                 return
-        with Store(connect(dsn, database=dsn.database), dsn) as opened:
+        with Store(dsn) as opened:
             missing = [entry.migration for entry in migrate.status(opened) if entry.applied_at is None]
             found = f"{dsn}, ClickHouse {opened.version}"
     except StillwatchError as error:

@@ -74,6 +74,8 @@ TOO_MUCH = {
 }
 """A query met one of its limits."""
 
+READS_ONLY = "refused: this handle only reads, within fixed limits (no SETTINGS, no table functions)"
+
 _NOISE = re.compile(
     r"Received ClickHouse exception, code: \d+, server response: "
     r"|\s*\(version [^()]*(\([^()]*\))?\)|\(for url \S+\)|DB::Exception: "
@@ -117,7 +119,7 @@ def of_query(error: ClickHouseError) -> StillwatchError:
     if code in TOO_MUCH:
         return Rejected(f"{message(error)}\nNarrow it: a time range, an account, LIMIT")
     if code == 164:
-        return Rejected("refused: this handle only reads, with fixed limits (no SETTINGS, no table functions)")
+        return Rejected(READS_ONLY)
     if code in RETRYABLE or _is_transport(error):
         return StoreUnavailable(message(error))
     return Rejected(message(error))

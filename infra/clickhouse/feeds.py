@@ -42,8 +42,8 @@ class Record(Protocol):
 class Feed(NamedTuple):
     """One topic.
 
-    `read` gives the struct in a record, or `None` where it holds nothing to keep; it raises `ValueError` where
-    the record is not what its topic promises. `tables` names the tables and makes their rows.
+    `read` gives the struct in a record, or `None` where it holds nothing to keep; it raises `ValueError`
+    where the record is not what its topic promises. `tables` names the tables and makes their rows.
     """
 
     topic: topics.Topic

@@ -29,6 +29,8 @@ from schemas.errors import StoreUnavailable
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
 USER = "stillwatch"
+ANALYST = "analyst"
+"""Has a profile with ``readonly = 1``; same password."""
 
 _CONFIG = """<clickhouse>
   <users_config>users.xml</users_config>
@@ -38,7 +40,7 @@ _CONFIG = """<clickhouse>
 # The library itself runs as `default` and needs it without a password, so whoever is on this machine can use
 # this server: one more reason why it is for tests only.
 _USERS = """<clickhouse>
-  <profiles><default/></profiles>
+  <profiles><default/><analyst><readonly>1</readonly></analyst></profiles>
   <quotas><default/></quotas>
   <users>
     <default>
@@ -48,6 +50,10 @@ _USERS = """<clickhouse>
       <password>{password}</password><networks><ip>127.0.0.1</ip></networks>
       <profile>default</profile><quota>default</quota>
     </{user}>
+    <{analyst}>
+      <password>{password}</password><networks><ip>127.0.0.1</ip></networks>
+      <profile>analyst</profile><quota>default</quota>
+    </{analyst}>
   </users>
 </clickhouse>
 """
@@ -80,11 +86,11 @@ class LibchdbServer:
             self._password_file.write_text(secrets.token_hex(12))
         self.password = self._password_file.read_text()
         (folder / "config.xml").write_text(_CONFIG.format(folder=folder))
-        (folder / "users.xml").write_text(_USERS.format(user=USER, password=self.password))
+        (folder / "users.xml").write_text(_USERS.format(user=USER, analyst=ANALYST, password=self.password))
 
-    def dsn(self, database: str) -> str:
+    def dsn(self, database: str, user: str = USER) -> str:
         """For `infra.clickhouse.store.open_store`."""
-        return f"http://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+        return f"http://{user}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     @property
     def pid(self) -> int | None:
