@@ -28,5 +28,6 @@ def reader(settings: Settings, format: str, *, max_future_s: int | None = None) 
             seed=settings.detection_config().seed,
         )
     except ValueError as error:
-        name = "fingerprint_secret" if "secret" in str(error) else "fingerprint_generation"
-        raise InvalidSetting(f"ingest.{name}", str(error), "Any long random text will do") from error
+        if "secret" in str(error):
+            raise InvalidSetting("ingest.fingerprint_secret", str(error), "Set a long random text") from error
+        raise InvalidSetting("ingest.fingerprint_generation", str(error), "Use a name such as k1") from error

@@ -132,7 +132,8 @@ def word_cues() -> dict[str, list[int]]:
     phrases += [split(phrase) for phrase, _ in _ELICITATION_PHRASES]
     uses = Counter(word for phrase in phrases for word in phrase)
     for phrase in phrases:
-        # Searching a text for every phrase costs more than all the rest: one telling word says whether to.
+        # Searching every text for every phrase costs more than all the rest: one word says whether to.
+        # Not so outside ASCII, where phrases are often stems that take endings.
         put(max(phrase, key=lambda word: (word not in _FREQUENT, uses[word], len(word))), _TRIGGER, 1)
     return table
 
@@ -153,7 +154,7 @@ def capability(folded: str, cues: Sequence[float], word_count: int, code_marks: 
     if word_count == 0:
         return "other"
     scores = list(cues[: len(CLASSES)])
-    if cues[_TRIGGER]:
+    if cues[_TRIGGER] or not folded.isascii():
         for phrase, column, weight in _CLASS_PHRASES:
             if phrase in folded:
                 scores[column] += weight
@@ -173,7 +174,7 @@ def reasoning_elicitation(folded: str, cues: Sequence[float], word_count: int) -
     0.902
     """
     silence = 1.0
-    if cues[_TRIGGER]:
+    if cues[_TRIGGER] or not folded.isascii():
         for phrase, weight in _ELICITATION_PHRASES:
             if phrase in folded:
                 silence *= 1.0 - weight

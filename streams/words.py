@@ -25,7 +25,7 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _UNSPACED_CHAR = re.compile(f"([{_UNSPACED}])")
-_NUMBERS = re.compile(r"0+(?: +0+)*")
+_NUMBERS = re.compile(r"\b0+(?: +0+)*\b|0+")
 _ANY_DIGIT = re.compile(r"\d")
 # Letters lowered, digits masked, everything else a break: one table does what a pattern would do slower.
 _ASCII_WORDS = "".join(
@@ -72,8 +72,8 @@ def _unicode_word() -> re.Pattern[str]:
 def split(folded: str) -> list[str]:
     """Words of a folded text. Numbers, and rows of numbers, become ``0``.
 
-    >>> split("let's add 1,250.75 and 3 (snake_case)")
-    ['let', 's', 'add', '0', 'and', '0', 'snake', 'case']
+    >>> split("let's add 1,250.75 and 3 (snake_case) to v12 2x")
+    ['let', 's', 'add', '0', 'and', '0', 'snake', 'case', 'to', 'v0', '0x']
     >>> split(fold("東京 Tower は333m"))
     ['東', '京', 'tower', 'は', '0m']
     """
