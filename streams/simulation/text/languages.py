@@ -26,8 +26,9 @@ LANGUAGES: dict[str, Rules] = {
             nenne mir <n> Tipps, um <zu>.
             kannst du einen Plan für <n> Wochen machen? Ziel: <zu>.
             <context> lohnt es sich, <zu>?
-            bitte kürzen und freundlicher formulieren:\\n\\n<text> <text> <text>
-            fasse zusammen:\\n<text> <text> <text> <text>
+        
+            <paste>\\n\\n<text> <text> <text>
+            <text> <text> <text> <text>\\n\\n<paste>
         """),
         "follow": lines("""
             danke! und wie kann ich dabei <do>?
@@ -73,6 +74,13 @@ LANGUAGES: dict[str, Rules] = {
         "who": phrases("meine Chefin; die Hausverwaltung; einen Kunden; meine Großeltern; die Klasse 7b"),
         "weekday": phrases("Montag; Dienstag; Mittwoch; Donnerstag; Freitag"),
         "n": ["3", "4", "5", "7", "10", "12"],
+        "paste": lines("""
+            fasse zusammen:
+            bitte kürzen und freundlicher formulieren:
+            was fehlt in diesem Text?
+            korrigiere die Fehler
+            übersetze das ins Englische:
+        """),
         "text": lines("""
             <name> hat am <weekday> angerufen und nach <topic> gefragt.
             Laut <name> sind es <n> Prozent mehr als im Vorjahr.
@@ -98,8 +106,9 @@ LANGUAGES: dict[str, Rules] = {
             dame <n> ideas para <do>.
             haz un plan de <n> semanas para <do>.
             ¿vale la pena <do> si <context>
-            corrige este texto:\\n\\n<text> <text> <text>
-            resume en tres frases:\\n<text> <text> <text> <text>
+        
+            <paste>\\n\\n<text> <text> <text>
+            <text> <text> <text> <text>\\n\\n<paste>
         """),
         "follow": lines("""
             gracias, ¿y para <do>?
@@ -141,6 +150,13 @@ LANGUAGES: dict[str, Rules] = {
         "who": phrases("mi abuela; la comunidad de vecinos; un cliente; mis alumnos; una amiga"),
         "weekday": phrases("lunes; martes; miércoles; jueves; viernes"),
         "n": ["3", "4", "5", "6", "8", "10"],
+        "paste": lines("""
+            resume en tres frases:
+            corrige este texto:
+            hazlo más amable:
+            ¿qué falta aquí?
+            tradúcelo al inglés
+        """),
         "text": lines("""
             <name> llamó el <weekday> y preguntó por <topic>.
             Según <name>, son <n> por ciento más que el año pasado.
@@ -165,8 +181,9 @@ LANGUAGES: dict[str, Rules] = {
             écris <format> à <who> : <trouble>
             donne-moi <n> idées pour <do>.
             propose un programme sur <n> semaines pour <do>.
-            corrige les fautes :\\n\\n<text> <text> <text>
-            résume ce texte pour <who> :\\n<text> <text> <text> <text>
+        
+            <paste>\\n\\n<text> <text> <text>
+            <text> <text> <text> <text>\\n\\n<paste>
         """),
         "follow": lines("""
             merci, et pour <do> ?
@@ -208,6 +225,13 @@ LANGUAGES: dict[str, Rules] = {
         "who": phrases("ma voisine; le syndic; un client; mes élèves; ma cheffe"),
         "weekday": phrases("lundi; mardi; mercredi; jeudi; vendredi"),
         "n": ["3", "4", "5", "6", "8", "10"],
+        "paste": lines("""
+            corrige les fautes :
+            résume ce texte pour <who> :
+            rends-le plus poli :
+            que manque-t-il ?
+            traduis en anglais
+        """),
         "text": lines("""
             <name> a appelé <weekday> au sujet du dossier.
             D'après <name>, c'est <n> pour cent de plus que l'an dernier.
@@ -232,7 +256,9 @@ LANGUAGES: dict[str, Rules] = {
             preciso de <format> para <who>, explicando como <do>.
             me dê <n> ideias para <do>.
             monte um plano de <n> semanas para <do>.
-            revise o texto:\\n\\n<text> <text> <text>
+        
+            <paste>\\n\\n<text> <text> <text>
+            <text> <text> <text> <text>\\n\\n<paste>
         """),
         "follow": lines("""
             obrigado! e como <do>?
@@ -273,6 +299,13 @@ LANGUAGES: dict[str, Rules] = {
         "who": phrases("minha mãe; o síndico; um cliente; meus alunos; a equipe"),
         "weekday": phrases("segunda; terça; quarta; quinta; sexta"),
         "n": ["3", "4", "5", "6", "8", "10"],
+        "paste": lines("""
+            revise o texto:
+            resuma em duas frases:
+            deixe mais educado:
+            o que falta aqui?
+            traduza para o inglês
+        """),
         "text": lines("""
             <name> ligou na <weekday> e perguntou sobre <topic>.
             Segundo <name>, são <n> por cento a mais que no ano passado.
@@ -295,7 +328,9 @@ LANGUAGES: dict[str, Rules] = {
             напиши <format> на тему «<topic>».
             составь план на <n> недель, чтобы <do>.
             дай <n> советов, как <do>.
-            исправь ошибки:\\n\\n<text> <text> <text>
+        
+            <paste>\\n\\n<text> <text> <text>
+            <text> <text> <text> <text>\\n\\n<paste>
         """),
         "follow": lines("""
             спасибо, а как <do>?
@@ -333,6 +368,13 @@ LANGUAGES: dict[str, Rules] = {
         "who": phrases("бабушки; клиента; класса; начальника; подруги"),
         "weekday": phrases("понедельнику; вторнику; среде; четвергу; пятнице"),
         "n": ["3", "4", "5", "6", "8"],
+        "paste": lines("""
+            исправь ошибки:
+            сократи до двух предложений:
+            перепиши вежливее:
+            чего не хватает в тексте?
+            переведи на английский
+        """),
         "text": lines("""
             <name> звонит к <weekday> и спрашивает про «<topic>».
             По словам <name>, это на <n> процентов больше, чем год назад.
@@ -355,8 +397,9 @@ LANGUAGES: dict[str, Rules] = {
             写<format>，主题是<topic>。
             给我<n>个建议，帮我<do>。
             帮我做一个<n>周的计划，目标是<do>。
-            请润色下面的文字：\\n\\n<text><text><text>
-            把这段话总结成三句：\\n<text><text><text><text>
+        
+            <paste>\\n\\n<text><text><text>
+            <text><text><text><text>\\n\\n<paste>
         """),
         "follow": lines("""
             谢谢，那怎么<do>？
@@ -392,6 +435,13 @@ LANGUAGES: dict[str, Rules] = {
         "who": phrases("奶奶; 客户; 学生; 老板; 同事"),
         "weekday": phrases("周一; 周二; 周三; 周四; 周五"),
         "n": ["三", "四", "五", "六", "八", "十"],
+        "paste": lines("""
+            请润色下面的文字：
+            把这段话总结成三句：
+            改得更礼貌一些：
+            这段话还缺什么？
+            翻译成英文
+        """),
         "text": lines("""
             <name><weekday>打电话问了<topic>的事。
             据<name>说，比去年多了百分之<n>。
