@@ -133,7 +133,7 @@ def fingerprint_secret(settings: Settings) -> Result:
 def embedded_kafka() -> Iterator[Result]:
     """Is there what the embedded broker needs?"""
     try:
-        yield ok("java", str(distribution.find_java()))
+        yield ok("java", str(distribution.find_java().program))
     except MissingDependency as error:
         yield failure(error, "java")
     folder = cache.root() / distribution.cache_name()

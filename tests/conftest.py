@@ -30,9 +30,11 @@ KEPT_VARIABLES = {"STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA"
 @pytest.fixture
 def make_settings(tmp_path: Path) -> Callable[..., Settings]:
     """Settings with everything under the test's folder; arguments as of `agents.settings.load`."""
+    config = tmp_path / "stillwatch.toml"  # not the developer's own in the current folder
+    config.touch()
 
     def make(**overrides: Any) -> Settings:
-        return load(**{"data_dir": tmp_path / "run", **overrides})
+        return load(**{"config": config, "data_dir": tmp_path / "run", **overrides})
 
     return make
 

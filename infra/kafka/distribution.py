@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from infra import cache
@@ -38,7 +39,15 @@ def kafka_version() -> str:
     return element.text.strip()
 
 
-def find_java() -> Path:
+class Java(NamedTuple):
+    """A Java that is new enough."""
+
+    program: Path
+    build: str
+    """What ``java -version`` prints: tells one build from another."""
+
+
+def find_java() -> Java:
     """The `java` of ``$JAVA_HOME``, else of ``$PATH``; at least `JAVA_VERSION`.
 
     Raises:
@@ -56,7 +65,7 @@ def find_java() -> Path:
         raise MissingDependency(f"{need}, and `{found} -version` says: {run.stderr.strip()[:200]}", fix)
     if version < JAVA_VERSION:
         raise MissingDependency(f"{need}, and {found} is Java {version}", fix)
-    return Path(found)
+    return Java(Path(found), run.stderr)
 
 
 def java_version(report: str) -> int | None:
