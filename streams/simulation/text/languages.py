@@ -26,7 +26,6 @@ LANGUAGES: dict[str, Rules] = {
             nenne mir <n> Tipps, um <zu>.
             kannst du einen Plan für <n> Wochen machen? Ziel: <zu>.
             <context> lohnt es sich, <zu>?
-        
             <paste>\\n\\n<text> <text> <text>
             <text> <text> <text> <text>\\n\\n<paste>
         """),
@@ -106,7 +105,6 @@ LANGUAGES: dict[str, Rules] = {
             dame <n> ideas para <do>.
             haz un plan de <n> semanas para <do>.
             ¿vale la pena <do> si <context>
-        
             <paste>\\n\\n<text> <text> <text>
             <text> <text> <text> <text>\\n\\n<paste>
         """),
@@ -181,7 +179,6 @@ LANGUAGES: dict[str, Rules] = {
             écris <format> à <who> : <trouble>
             donne-moi <n> idées pour <do>.
             propose un programme sur <n> semaines pour <do>.
-        
             <paste>\\n\\n<text> <text> <text>
             <text> <text> <text> <text>\\n\\n<paste>
         """),
@@ -256,7 +253,6 @@ LANGUAGES: dict[str, Rules] = {
             preciso de <format> para <who>, explicando como <do>.
             me dê <n> ideias para <do>.
             monte um plano de <n> semanas para <do>.
-        
             <paste>\\n\\n<text> <text> <text>
             <text> <text> <text> <text>\\n\\n<paste>
         """),
@@ -328,7 +324,6 @@ LANGUAGES: dict[str, Rules] = {
             напиши <format> на тему «<topic>».
             составь план на <n> недель, чтобы <do>.
             дай <n> советов, как <do>.
-        
             <paste>\\n\\n<text> <text> <text>
             <text> <text> <text> <text>\\n\\n<paste>
         """),
@@ -397,7 +392,6 @@ LANGUAGES: dict[str, Rules] = {
             写<format>，主题是<topic>。
             给我<n>个建议，帮我<do>。
             帮我做一个<n>周的计划，目标是<do>。
-        
             <paste>\\n\\n<text><text><text>
             <text><text><text><text>\\n\\n<paste>
         """),
