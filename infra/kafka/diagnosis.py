@@ -7,7 +7,12 @@ import socket
 import ssl
 
 from aiokafka.conn import collect_hosts, create_conn
-from aiokafka.errors import AuthenticationFailedError, KafkaError
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
 
 from infra.kafka.connection import Connection
 
@@ -46,7 +51,9 @@ async def _reason(connection: Connection, host: str, port: int, options: dict[st
         return f"the name {host} is not known"
     except ssl.SSLError as error:
         return f"{host}:{port} and we do not agree on TLS: {error.reason or error}"
-    except AuthenticationFailedError as error:
+    except UnsupportedSaslMechanismError:
+        return f"{host}:{port} does not know {connection.sasl_mechanism}"
+    except (AuthenticationFailedError, SaslAuthenticationFailed) as error:
         return f"{host}:{port} refuses the credentials: {error}"
     except (TimeoutError, KafkaError, OSError) as error:
         return (
