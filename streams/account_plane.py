@@ -130,6 +130,8 @@ class AccountPlane:
         if not events:
             return
         batch = EventBatch(events, np.asarray(positions, np.int64))
+        for detector in self.detectors:
+            detector.observe(batch)
         order = self._arrange(batch)
         order = order[self._new(batch, order)]
         if not len(order):
@@ -333,6 +335,8 @@ class AccountPlane:
         requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
         logs, cohorts = np.log1p(requests.astype(np.float64)), rows["cohort"][slots]
         self.cohorts.learn(hour, {int(number): logs[cohorts == number] for number in np.unique(cohorts)})
+        for detector in self.detectors:
+            detector.learn_hour(self.table, slots, hour)
         fresh = slots[rows["closed_hour"][slots] < hour]
         context = Context(hours=np.full(len(fresh), hour, np.int64), cohorts=self.cohorts)
         for detector in self.detectors:
@@ -398,6 +402,7 @@ class AccountPlane:
             watermark=self.watermark,
             cohorts=self.cohorts.snapshot(),
             counters=[self.events, self.late, self.duplicates, self.table.evicted],
+            detectors={detector.name: data for detector in self.detectors if (data := detector.shared())},
         )
         records.append((self.codec.partition_key(self.partition), self.codec.encode_partition(state)))
         return records
@@ -433,6 +438,9 @@ class AccountPlane:
         self.cohorts = CohortBaselines()
         self.cohorts.restore(state.cohorts)
         self.events, self.late, self.duplicates, self.table.evicted = state.counters
+        for detector in self.detectors:
+            if detector.name in state.detectors:
+                detector.restore_shared(state.detectors[detector.name])
         for hour in [hour for hour in self.active if hour <= self._settled_hour()]:
             del self.active[hour]
 

@@ -38,6 +38,8 @@ class PartitionState(msgspec.Struct, array_like=True):
     watermark: Watermark
     cohorts: list[CohortState]
     counters: list[int]
+    detectors: dict[str, bytes] = {}
+    """What detectors learned from all accounts, by detector name."""
 
 
 _encoder = msgspec.msgpack.Encoder()

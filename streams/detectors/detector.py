@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from schemas.finding import Feature
 from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
-from streams.batch import Segment
+from streams.batch import EventBatch, Segment
 
 Slots = NDArray[np.intp]
 Scores = NDArray[np.float64]
@@ -92,6 +92,15 @@ class Detector(ABC):
     def close_hour(self, table: AccountTable, slots: Slots, hour: int, context: Context) -> None:  # noqa: B027
         """An event-time hour of these accounts is complete. Called once for each account and hour."""
 
+    def observe(self, batch: EventBatch) -> None:  # noqa: B027
+        """Every event of the partition, once, in order; for what accounts share. Rows may be ahead of it
+        after a crash: they have applied these events already."""
+
+    def learn_hour(self, table: AccountTable, slots: Slots, hour: int) -> None:  # noqa: B027
+        """An event-time hour of the partition is complete: `slots` are all accounts with requests in it, in
+        the order of their keys; for what accounts share. Rows may be ahead of it after a crash, so only
+        what a row still knows of that hour may be read (its rings)."""
+
     @abstractmethod
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         """float64 (m,), nats >= 0. May age the columns: it is called at fixed points of an account's own
@@ -111,3 +120,12 @@ class Detector(ABC):
     def restore_extras(self, slot: int, data: bytes) -> None:
         """Inverse of `extras`."""
         raise NotImplementedError(f"{self.name} keeps no extras")
+
+    def shared(self) -> bytes:
+        """What the accounts of a partition share here, for the partition's record; empty where nothing.
+        Learned in `observe` and `learn_hour` only, and used two hours later (see `streams.baselines`)."""
+        return b""
+
+    def restore_shared(self, data: bytes) -> None:
+        """Inverse of `shared`."""
+        raise NotImplementedError(f"{self.name} shares nothing between accounts")
