@@ -59,7 +59,8 @@ class Ingest:
         if format not in adapters:
             raise ValueError(f"unknown format {format!r}; known: {', '.join(adapters)}")
         self.format = format
-        self._adapt = adapters[format]
+        self.adapt = adapters[format]
+        """The adapter alone: no check of the time, raw text kept."""
         self._fingerprinter = Fingerprinter(secret, generation)
         self._max_future_s = max_future_s
 
@@ -70,7 +71,7 @@ class Ingest:
             MalformedRecord: the bytes are not what the format promises; names the field.
             ImplausibleRecord: dated before 2000 or too far past `now_ms`; names the field.
         """
-        record = self._adapt(payload)
+        record = self.adapt(payload)
         if record is None:
             return None
         time_s = record.time.timestamp()

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import doctor, topics, worker
+from agents.cli import doctor, replay, schema, sink, topics, up, worker
 from agents.cli.options import Config
 from agents.cli.terminal import EXIT_INTERRUPTED, err, error_panel, exit_code, out
 from schemas.errors import StillwatchError
@@ -42,8 +42,12 @@ def root(
     """Find distillation campaigns on an LLM API while they run."""
 
 
+app.command()(up.up)
 app.add_typer(topics.app, name="topics")
 app.command()(worker.worker)
+app.command()(sink.sink)
+app.command()(replay.replay)
+app.command()(schema.schema)
 app.command()(doctor.doctor)
 
 
@@ -57,6 +61,3 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
 
-
-if __name__ == "__main__":
-    main()
