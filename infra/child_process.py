@@ -20,7 +20,11 @@ except (AttributeError, ImportError, OSError):
     pass
 if os.getppid() != int(parent):
     sys.exit("the parent ended first")
-os.execvp(program[0], program)
+try:
+    os.execvp(program[0], program)
+except OSError as error:
+    print(f"{program[0]}: {error.strerror}", file=sys.stderr)
+    sys.exit(127)
 """
 """Run between fork and the program: ``prctl(PR_SET_PDEATHSIG, SIGTERM)``, see prctl(2). It survives exec,
 so the program keeps both the request and the process id. A program of its own instead of ``preexec_fn``,
@@ -42,8 +46,10 @@ class ChildProcess:
         environment: variables on top of ours.
         keep: file descriptors that the program inherits.
 
+    A program that is not there ends with exit code 127, as in a shell, and says so in its output.
+
     Raises:
-        OSError: the program cannot be started.
+        OSError: no process can be started, or `output` cannot be written.
     """
 
     def __init__(
