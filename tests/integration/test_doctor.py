@@ -12,6 +12,8 @@ import pytest
 
 from agents import cli
 from agents.cli import terminal
+from infra.clickhouse import migrate
+from infra.clickhouse.store import open_store
 from infra.kafka import admin
 from infra.kafka.connection import Connection
 from infra.kafka.embedded import EmbeddedKafka
@@ -181,3 +183,21 @@ async def _delete(name: str, broker: EmbeddedKafka) -> None:
         await client.delete_topics([name])
         while name in await client.list_topics():
             await asyncio.sleep(0.05)
+
+
+def test_store_from_absent_to_current(stillwatch: Command, tmp_path: Path) -> None:
+    dsn = f"chdb://{tmp_path}/store"
+    Path("stillwatch.toml").write_text(f"[store]\ndsn = '{dsn}'\n{NO_WARNING}")
+    code, said = stillwatch("doctor")
+    assert (code, "SKIP  store.dsn" in said) == (0, True)
+
+    open_store(dsn).close()
+    found, remedy = complaint(stillwatch, Path("stillwatch.toml").read_text())
+    assert "store.dsn" in found
+    assert "migrations to apply" in found
+    assert "stillwatch migrate" in remedy
+
+    with open_store(dsn) as store:
+        migrate.migrate(store)
+    code, said = stillwatch("doctor")
+    assert (code, "OK    store.dsn" in said) == (0, True)
