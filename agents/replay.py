@@ -63,6 +63,8 @@ class Replayed(msgspec.Struct):
     last_ms: int | None = None
     read_bytes: int = 0
     elapsed_s: float = 0.0
+    raised: dict[str, Finding] = {}
+    """Finding id to its first lifecycle message."""
     latest: dict[str, Finding] = {}
     """Finding id to its newest lifecycle message."""
     reasons: dict[str, int] = {}
@@ -172,6 +174,7 @@ class Replay:
         # The order of planes is no order of events; a reader of the file expects time.
         output.findings.sort(key=lambda finding: (finding.time, finding.finding_id, finding.sequence))
         for finding in output.findings:
+            self.done.raised.setdefault(finding.finding_id, finding)
             self.done.latest[finding.finding_id] = finding
             if self._outputs.findings is not None:
                 self._outputs.findings.write(encode_finding(finding) + b"\n")

@@ -133,7 +133,7 @@ def word_cues() -> dict[str, list[int]]:
     uses = Counter(word for phrase in phrases for word in phrase)
     for phrase in phrases:
         # Searching every text for every phrase costs more than all the rest: one word says whether to.
-        # Not so outside ASCII, where phrases are often stems that take endings.
+        # Not so outside Latin, where phrases are often stems that take endings.
         put(max(phrase, key=lambda word: (word not in _FREQUENT, uses[word], len(word))), _TRIGGER, 1)
     return table
 
@@ -143,10 +143,13 @@ _FREE_WORDS = 32
 """Longer texts collect cues by chance, about with the square root of their words."""
 
 
-def capability(folded: str, cues: Sequence[float], word_count: int, code_marks: int, numbers: int) -> str:
+def capability(
+    folded: str, foreign_chars: int, cues: Sequence[float], word_count: int, code_marks: int, numbers: int
+) -> str:
     """Capability class of one prompt: one of `CLASSES`, ``chat`` or ``other`` (no words to judge by).
 
     Args:
+        foreign_chars: how many of its characters are letters outside Latin.
         cues: summed cue rows of its words.
         code_marks: brackets and operators, such as ``{ } = < >``.
         numbers: how many numbers it holds.
@@ -154,7 +157,7 @@ def capability(folded: str, cues: Sequence[float], word_count: int, code_marks: 
     if word_count == 0:
         return "other"
     scores = list(cues[: len(CLASSES)])
-    if cues[_TRIGGER] or not folded.isascii():
+    if cues[_TRIGGER] or foreign_chars:
         for phrase, column, weight in _CLASS_PHRASES:
             if phrase in folded:
                 scores[column] += weight
@@ -167,14 +170,16 @@ def capability(folded: str, cues: Sequence[float], word_count: int, code_marks: 
     return CLASSES[scores.index(best)]
 
 
-def reasoning_elicitation(folded: str, cues: Sequence[float], word_count: int) -> float:
+def reasoning_elicitation(
+    folded: str, foreign_chars: int, cues: Sequence[float], word_count: int
+) -> float:
     """How strongly a prompt presses for visible reasoning, 0 to 1: noisy-or of independent cues.
 
-    >>> reasoning_elicitation("think step by step and show your work", [1] * COLUMNS, 8)
+    >>> reasoning_elicitation("think step by step and show your work", 0, [1] * COLUMNS, 8)
     0.902
     """
     silence = 1.0
-    if cues[_TRIGGER] or not folded.isascii():
+    if cues[_TRIGGER] or foreign_chars:
         for phrase, weight in _ELICITATION_PHRASES:
             if phrase in folded:
                 silence *= 1.0 - weight

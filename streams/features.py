@@ -99,13 +99,14 @@ def bits(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
     return np.unpackbits(hashes.view(np.uint8)).reshape(-1, GROUP)
 
 
-def _signs(hashes: bytes) -> NDArray[np.float32]:
+def _signs(hashes: NDArray[np.uint64]) -> NDArray[np.float32]:
     """Bits to -1 and +1, (n, `GROUP`)."""
-    return bits(np.frombuffer(hashes, np.uint64)).astype(np.float32) * 2 - 1
+    return bits(np.ascontiguousarray(hashes)).astype(np.float32) * 2 - 1
 
 
 def _fixed_signs(names: list[str]) -> NDArray[np.float32]:
-    return _signs(b"".join(blake2b(name.encode(), digest_size=GROUP // 8).digest() for name in names))
+    digests = b"".join(blake2b(name.encode(), digest_size=GROUP // 8).digest() for name in names)
+    return _signs(np.frombuffer(digests, np.uint64))
 
 
 def _structure_rows() -> NDArray[np.float32]:
@@ -195,7 +196,7 @@ class FeatureMap:
         self._key = key
         self._cues = capability.word_cues()
         self._votes = language.votes()
-        self._index = _WordIndex(self)
+        self._index = _WordIndex()
         self._rows = np.zeros((WORD_CACHE, _VOTES.stop), np.float32)
         self._hashes = np.zeros(WORD_CACHE, np.uint64)
         self._short = np.zeros(WORD_CACHE, np.float32)
@@ -214,6 +215,8 @@ class FeatureMap:
         if len(self._index) + LIMIT_CHARS > WORD_CACHE:
             self._index.clear()
         index = np.array(list(map(self._index.__getitem__, words)), np.intp)
+        if self._index.unlearnt:
+            self._learn()
         weights = self._weights[:, : len(words)]
         weights[2] = self._short.take(index)
         sums = weights @ self._rows.take(index, axis=0)
@@ -233,27 +236,36 @@ class FeatureMap:
             foreign_chars=counts[_FOREIGN],
         )
 
-    def _learn(self, word: str) -> int:
-        digest = blake2b(word.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
-        position = len(self._index)
-        self._hashes[position] = int.from_bytes(digest[:8], "little")
-        self._short[position] = len(word) <= SHORT_LETTERS and word.isalpha()
-        row = self._rows[position]
-        row[:GROUP] = _signs(digest[8:])
-        row[_CUES] = self._cues.get(word, 0)
-        row[_VOTES] = self._votes.get(word, 0)
-        return position
+    def _learn(self) -> None:
+        """Fill the rows of the words that this prompt brought."""
+        words = self._index.unlearnt
+        digests = b"".join(
+            blake2b(word.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
+            for word in words
+        )
+        pairs = np.frombuffer(digests, "<u8").reshape(-1, 2)
+        rows = slice(len(self._index) - len(words), len(self._index))
+        self._hashes[rows] = pairs[:, 0]
+        self._short[rows] = [len(word) <= SHORT_LETTERS and word.isalpha() for word in words]
+        self._rows[rows, :GROUP] = _signs(pairs[:, 1])
+        self._rows[rows, GROUP:] = 0.0
+        for position, word in enumerate(words, rows.start):
+            if word in self._cues:
+                self._rows[position, _CUES] = self._cues[word]
+            if word in self._votes:
+                self._rows[position, _VOTES] = self._votes[word]
+        words.clear()
 
 
 class _WordIndex(dict[str, int]):
-    """Word to its row; an unknown word is learned on the way (cheaper than asking first)."""
+    """Word to its row; an unknown word gets the next row on the way (cheaper than asking first)."""
 
-    def __init__(self, owner: FeatureMap) -> None:
-        self._owner = owner
+    def __init__(self) -> None:
+        self.unlearnt: list[str] = []
 
     def __missing__(self, word: str) -> int:
         if len(word) > WORD_CHARS:
             return self[word[:WORD_CHARS]]
-        position = self._owner._learn(word)
-        self[word] = position
+        position = self[word] = len(self)
+        self.unlearnt.append(word)
         return position

@@ -105,7 +105,7 @@ class Fingerprinter:
         folded = fold(text)
         words = split(folded)
         measured = self._features.measure(text, words)
-        count = len(words)
+        count, foreign, cues = len(words), measured.foreign_chars, measured.cues
         shingles = _shingles(measured.word_hashes) if count else None
         head = tail = None
         edge = EDGE_WORDS if folded.isascii() or not is_unspaced(words) else 2 * EDGE_WORDS
@@ -122,10 +122,10 @@ class Fingerprinter:
             prompt_simhash=None if shingles is None else f"simhash64:{_simhash(shingles)}",
             prompt_minhash=None if shingles is None else shingles[:MINHASH_VALUES].tobytes(),
             prompt_embedding=measured.vector.tobytes(),
-            prompt_topic=capability(folded, measured.cues, count, measured.code_marks, words.count("0")),
-            prompt_language=guess(folded, measured.foreign_chars, measured.votes, count),
+            prompt_topic=capability(folded, foreign, cues, count, measured.code_marks, words.count("0")),
+            prompt_language=guess(folded, foreign, measured.votes, count),
             prompt_chars=len(prompt),
-            reasoning_elicitation=reasoning_elicitation(folded, measured.cues, count),
+            reasoning_elicitation=reasoning_elicitation(folded, foreign, cues, count),
         )
 
     def system_hash(self, system_prompt: str) -> str:

@@ -25,14 +25,16 @@ _UNSPACED = (
     "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _UNSPACED_CHAR = re.compile(f"([{_UNSPACED}])")
-_NUMBERS = re.compile(r"\b0+(?: +0+)*\b|0+")
+# Every branch begins with a plain 0, which lets the search skip ahead; `\b` in front would not.
+_NUMBERS = re.compile(r"0(?<!\w0)0*(?: +0+)*(?!\w)|0+")
 _ANY_DIGIT = re.compile(r"\d")
 # Letters lowered, digits masked, everything else a break: one table does what a pattern would do slower.
 _ASCII_WORDS = "".join(
     "0" if c.isdigit() else c.lower() if c.isalpha() else " " for c in map(chr, range(128))
 ).encode().ljust(256)
-_INVISIBLE = dict.fromkeys([0xAD, 0x34F, 0x61C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F),
-                            *range(0x2060, 0x2070), *range(0xFE00, 0xFE10), 0xFEFF])  # fmt: skip
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]+"
+)
 
 
 def excerpt(text: str) -> str:
@@ -54,9 +56,9 @@ def fold(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.lower().split())
-    text = unicodedata.normalize("NFKC", text.translate(_INVISIBLE)).casefold()
+    text = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold()
     # Case folding can undo a composition; the second pass settles it.
-    text = unicodedata.normalize("NFKC", text).casefold().translate(_INVISIBLE)
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
@@ -66,7 +68,7 @@ def _unicode_word() -> re.Pattern[str]:
     marks = "".join(
         chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c)) in ("Mn", "Mc")
     )
-    return re.compile(f"(?:[^\\W_]|[{marks}])+")
+    return re.compile(f"[\\w{marks}]+")
 
 
 def split(folded: str) -> list[str]:
@@ -80,7 +82,7 @@ def split(folded: str) -> list[str]:
     if folded.isascii():
         spaced = folded.encode().translate(_ASCII_WORDS).decode()
     else:
-        spaced = _UNSPACED_CHAR.sub(r" \1 ", _ANY_DIGIT.sub("0", folded))
+        spaced = _UNSPACED_CHAR.sub(r" \1 ", _ANY_DIGIT.sub("0", folded.replace("_", " ")))
         spaced = " ".join(_unicode_word().findall(spaced))
     words = (_NUMBERS.sub("0", spaced) if "0" in spaced else spaced).split()
     if len(words) > LIMIT_CHARS:  # some characters fold to eighteen

@@ -20,11 +20,12 @@ from agents.event_files import guess_format
 from agents.replay import Outputs, Replay, Replayed
 from agents.settings import load
 from schemas.errors import InvalidSetting
-from schemas.finding import Finding, Lifecycle, Severity, utc_from_ms
+from schemas.finding import Finding, Severity, utc_from_ms
 from schemas.topics import RAW_FORMATS
 
 SHOWN = 30
 """Most findings in the table; the file has them all."""
+EXPLAINED = 8
 REASONS = 8
 LATE_SHARE = 0.001
 """Above this share of late events the file is worth a word."""
@@ -154,7 +155,7 @@ def _rate(done: Replayed) -> str:
 def _summary(done: Replayed) -> Group:
     parts: list[Table | Text] = []
     if done.latest:
-        parts += [_findings(done), Text()]
+        parts += _findings(done)
     counts = Table.grid(padding=(0, 2))
     counts.add_column(style="dim")
     counts.add_column()
@@ -167,7 +168,7 @@ def _summary(done: Replayed) -> Group:
     if done.duplicates:
         counts.add_row("duplicates", f"{done.duplicates:,} (counted once)")
     if done.late > LATE_SHARE * done.events:
-        counts.add_row("late", f"[yellow]{done.late:,}[/]: the files are far from the order of time")
+        counts.add_row("late", f"[yellow]{done.late:,}[/] events: the files are far from the order of time")
     if done.rejected:
         counts.add_row("bad lines", f"[yellow]{done.rejected:,}[/] of {done.lines:,}")
         reasons = sorted(done.reasons.items(), key=lambda reason: -reason[1])
@@ -176,32 +177,33 @@ def _summary(done: Replayed) -> Group:
     return Group(*parts, counts)
 
 
-def _findings(done: Replayed) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left")
-    table.add_column("severity")
-    table.add_column("account", no_wrap=True, overflow="ellipsis", max_width=32)
-    table.add_column("detector", no_wrap=True)
-    table.add_column("state")
-    table.add_column("raised (UTC)", no_wrap=True)
-    for heading in ("requests", "leaked", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("why", ratio=1)
+def _findings(done: Replayed) -> list[Table | Text]:
+    """The most severe findings, and in a sentence each why. "after": requests until it was raised."""
     found = sorted(done.latest.values(), key=_most_severe_first)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("severity", no_wrap=True)
+    table.add_column("account", overflow="fold")
+    table.add_column("detector", no_wrap=True)
+    table.add_column("raised (UTC)", no_wrap=True)
+    for heading in ("after", "requests", "leaked"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for finding in found[:SHOWN]:
         table.add_row(
-            Text(finding.severity, style=_COLOURS[finding.severity]),
-            finding.subject_id,
+            Text(finding.severity.value, style=_COLOURS[finding.severity]),
+            Text(finding.subject_id),
             finding.detector,
-            "closed" if finding.lifecycle is Lifecycle.CLOSE else "open",
-            f"{finding.time:%m-%d %H:%M:%S}",
+            f"{done.raised[finding.finding_id].time:%m-%d %H:%M}",
+            f"{done.raised[finding.finding_id].event_count:,}",
             f"{finding.event_count:,}",
             f"{finding.leaked_count:,}",
-            f"{finding.p_value:.0e}",
-            finding.reasons[0] if finding.reasons else finding.title,
         )
+    lines: list[Table | Text] = [table, Text()]
+    for finding in found[:EXPLAINED]:
+        why = finding.reasons[0] if finding.reasons else finding.title
+        lines.append(Text.assemble((finding.subject_id, "bold"), f"  {why}"))
     if len(found) > SHOWN:
-        table.add_row("", Text(f"and {len(found) - SHOWN:,} more", style="dim"))
-    return table
+        lines.append(Text(f"and {len(found) - SHOWN:,} findings more", style="dim"))
+    return [*lines, Text()]
 
 
 def _most_severe_first(finding: Finding) -> tuple[int, float, str]:
