@@ -17,6 +17,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from infra.clickhouse import dsn as dsns
+from infra.clickhouse.dsn import EmbeddedDsn
+from infra.clickhouse.handle import Handle
 from infra.clickhouse.store import Store
 from schemas.errors import Fatal, IncompatibleState, Rejected
 
@@ -106,6 +109,20 @@ def status(store: Store, migrations: Sequence[Migration] | None = None) -> list[
             f" {len(known):04}.\nUpgrade Stillwatch"
         )
     return [Status(m, ledger[m.version].applied_at if m.version in ledger else None) for m in known]
+
+
+def inspect(dsn: str) -> list[Status]:
+    """`status` of the store that a DSN names, which is neither made nor changed. Raises as `open_store`."""
+    target = dsns.parse(dsn)
+    nothing = [Status(migration, None) for migration in load()]
+    if isinstance(target, EmbeddedDsn) and not target.path.exists():
+        return nothing
+    with Handle(target) as handle, handle.request() as client:
+        named = f"SELECT 1 FROM system.databases WHERE name = '{target.database}'"
+        if not client.query(named).result_rows:
+            return nothing
+        with Store(target) as store:
+            return status(store)
 
 
 def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list[Migration]:

@@ -74,10 +74,13 @@ class Reader(Handle):
         """The statement as the engine itself writes it, where it is one that may run. Raises `Rejected`."""
         if len(sql) > LONGEST_STATEMENT:
             raise Rejected(f"the statement is longer than {LONGEST_STATEMENT} characters")
-        with self.request() as client:
-            [[formatted]] = client.query(
-                "SELECT formatQuerySingleLine({sql:String})", parameters={"sql": sql}
-            ).result_rows
+        try:
+            with self.request() as client:
+                [[formatted]] = client.query(
+                    "SELECT formatQuerySingleLine({sql:String})", parameters={"sql": sql}
+                ).result_rows
+        except Rejected as error:  # its statement, without ours around it
+            raise Rejected(error.reason.partition(": In scope SELECT formatQuerySingleLine")[0]) from error
         words = _blank(formatted)
         if not words.lstrip("( ").startswith(VERBS) or _REACHES_OUT.search(words):
             raise Rejected(failures.READS_ONLY)
