@@ -28,7 +28,7 @@ from agents.outbox import Outbox
 from agents.tables import PlaneTable
 from agents.transport import Run
 from schemas.errors import MalformedRecord
-from schemas.event import RequestEvent, decode_event
+from schemas.event import RequestEvent
 from streams.account_plane import AccountPlane, PlaneOutput
 from streams.batch import Origin
 
@@ -163,9 +163,10 @@ class AccountAgent:
         events: list[RequestEvent] = []
         offsets: list[int] = []
         origins: list[Origin | None] = []
+        decode = plane.decode
         for record in run.value:
             try:
-                event = decode_event(record.value or b"")
+                event = decode(record.value or b"")
                 origin = _origin(record)
             except (msgspec.DecodeError, struct.error) as error:
                 put_dead_letter(self._outbox, _malformed(error), record, "accounts")

@@ -63,9 +63,15 @@ class Fleet:
     Args:
         settings: of the fleet.
         connection: to the bus; default from the settings.
+        new_plane: makes the plane of a partition; default the account plane, as the settings have it.
     """
 
-    def __init__(self, settings: Settings, connection: Connection | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        connection: Connection | None = None,
+        new_plane: Callable[[int], AccountPlane] | None = None,
+    ) -> None:
         self.settings = settings
         self._connection = connection or bus.connection(settings)
         options = self._connection.client_options()
@@ -78,7 +84,9 @@ class Fleet:
         self.outbox = Outbox(options)
         self.suppressions = Suppressions()
         self._control = ControlReader(options, self.suppressions)
-        self.table = PlaneTable(options, self.outbox, lambda partition: AccountPlane(detection, partition))
+        self.table = PlaneTable(
+            options, self.outbox, new_plane or (lambda partition: AccountPlane(detection, partition))
+        )
         self._lease = Lease(fleet.session_timeout_s * 0.6)
         self.accounts = AccountAgent(
             self.table,

@@ -11,14 +11,14 @@ Memory: at most ``max_accounts_per_partition`` rows of `AccountTable.row_bytes`,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.event import RequestEvent
+from schemas.event import RequestEvent, decode_event
 from schemas.finding import Finding, utc_from_ms
 from schemas.profile import AccountWindow
 from streams import checkpoints, windows
@@ -83,6 +83,9 @@ class AccountPlane:
         self._next_close_ms = NOTHING
         """Watermark at which the next hour may have to be closed."""
         self.events = self.late = self.duplicates = 0
+
+    decode: Callable[[bytes], RequestEvent] = staticmethod(decode_event)
+    """Value of a record of the requests topic to what `process` takes."""
 
     # ---- events -------------------------------------------------------------------------------------
 
