@@ -22,9 +22,9 @@ from infra.clickhouse import migrate
 from infra.clickhouse.handle import owner_of
 from infra.clickhouse.store import Store
 from infra.kafka import admin, distribution
-from infra.kafka.admin import TopicState
 from infra.kafka.connection import Connection
 from infra.kafka.diagnosis import diagnosis
+from infra.kafka.topic_state import TopicState
 from schemas.errors import InvalidSetting, MissingDependency, StillwatchError
 
 SECRET_BYTES = 16

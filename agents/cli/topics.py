@@ -14,7 +14,7 @@ from agents.cli.options import Config
 from agents.cli.terminal import EXIT_FAILED, out
 from agents.settings import load
 from infra.kafka import admin
-from infra.kafka.admin import TopicState
+from infra.kafka.topic_state import TopicState
 from schemas import topics
 from schemas.errors import InvalidSetting
 

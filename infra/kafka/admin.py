@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -21,6 +20,7 @@ from aiokafka.errors import (
 
 from infra.kafka.connection import Connection
 from infra.kafka.diagnosis import diagnosis
+from infra.kafka.topic_state import TopicState, drifts, wanted_partitions
 from schemas.errors import BusUnavailable, InvalidSetting
 from schemas.topics import ALL, Topic
 
@@ -29,64 +29,6 @@ logging.getLogger("aiokafka").addHandler(logging.NullHandler())
 
 TIMEOUT_S = 20.0
 """For one question to the cluster, however many topics it is about."""
-
-BREAKING = ("partitions", "cleanup.policy")
-"""Differences under which detection is wrong: state no longer lies with its source, or is deleted."""
-
-
-@dataclass(frozen=True)
-class Drift:
-    """One property in which a topic on the cluster is not what its definition says."""
-
-    topic: str
-    what: str
-    """``partitions`` or the name of a topic setting."""
-    defined: str
-    actual: str
-
-    @property
-    def breaks(self) -> bool:
-        """Whether the fleet must not run so; any other difference may be an operator's choice."""
-        return self.what in BREAKING
-
-    def error(self) -> InvalidSetting:
-        """What to do about it."""
-        if self.what == "partitions":
-            return InvalidSetting(
-                "bus.partitions",
-                f"topic {self.topic} has {self.actual} partitions, the setting asks for {self.defined}",
-                f"Set bus.partitions = {self.actual}, or delete the topics, with their data, and begin anew",
-            )
-        return InvalidSetting(
-            f"topic {self.topic}",
-            f"{self.what} is {self.actual}, must be {self.defined}",
-            f"kafka-configs.sh --alter --topic {self.topic} --add-config {self.what}={self.defined}",
-        )
-
-
-@dataclass(frozen=True)
-class TopicState:
-    """A topic as it is on the cluster."""
-
-    name: str
-    partitions: int
-    replication: int
-    offsets: dict[int, tuple[int, int]]
-    """Partition to its first offset and the one after its last record."""
-    config: dict[str, str]
-    """The settings that its definition names."""
-    drift: tuple[Drift, ...]
-
-    @property
-    def records(self) -> int:
-        """Span of the offsets: an upper bound where the topic is compacted."""
-        return sum(end - first for first, end in self.offsets.values())
-
-
-def wanted_partitions(topic: Topic, partitions: int) -> int:
-    """Partitions of `topic` in a fleet of `partitions`."""
-    return topic.partitions or partitions
-
 
 async def create_topics(
     connection: Connection, partitions: int, replication: int = 1, topics: Sequence[Topic] = ALL
@@ -107,7 +49,7 @@ async def create_topics(
         created = await _create(admin, missing, partitions, replication) if missing else []
         others = [topic for topic in topics if topic.name not in created]
         placements, configs = await _placements(admin, others), await _configs(admin, others)
-        for drift in _drifts(placements, configs, others, partitions):
+        for drift in drifts(placements, configs, others, partitions):
             if drift.breaks:
                 raise drift.error()
         if created:
@@ -138,7 +80,7 @@ async def describe_topics(
         placements = await _placements(admin, existing)
         configs = await _configs(admin, existing)
     offsets = await _offsets(connection, {name: count for name, (count, _) in placements.items()})
-    drifts = list(_drifts(placements, configs, existing, partitions))
+    differences = list(drifts(placements, configs, existing, partitions))
     return {
         topic.name: TopicState(
             name=topic.name,
@@ -146,7 +88,7 @@ async def describe_topics(
             replication=placements[topic.name][1],
             offsets=offsets[topic.name],
             config=configs[topic.name],
-            drift=tuple(drift for drift in drifts if drift.topic == topic.name),
+            drift=tuple(drift for drift in differences if drift.topic == topic.name),
         )
         if topic.name in placements
         else None
@@ -222,22 +164,6 @@ async def _configs(admin: AIOKafkaAdminClient, topics: Sequence[Topic]) -> dict[
         for reply in replies
         for _code, _message, _kind, name, entries in reply.resources
     }
-
-
-def _drifts(
-    placements: dict[str, tuple[int, int]],
-    configs: dict[str, dict[str, str]],
-    topics: Sequence[Topic],
-    partitions: int,
-) -> Iterator[Drift]:
-    for topic in topics:
-        if topic.name not in placements:
-            continue
-        defined = {"partitions": str(wanted_partitions(topic, partitions)), **topic.config()}
-        actual = {"partitions": str(placements[topic.name][0]), **configs[topic.name]}
-        for what, value in defined.items():
-            if actual.get(what, value) != value:
-                yield Drift(topic=topic.name, what=what, defined=value, actual=actual[what])
 
 
 async def _offsets(

@@ -30,7 +30,6 @@ def class_archive(java: Java, jars: Path, rehearse: Callable[[Path], None]) -> P
         rehearse(folder / "classes.jsa")
 
     try:
-        archive = cache.fill_once(f"{jars.name}-java-{build}", fill) / "classes.jsa"
+        return cache.fill_once(f"{jars.name}-java-{build}", fill) / "classes.jsa"
     except (OSError, StillwatchError):  # a cache we cannot write, a broker that does not come up
         return None
-    return archive if archive.exists() else None

@@ -113,13 +113,14 @@ class EmbeddedKafka:
         endpoint.write(self.folder, endpoint.Endpoint(bootstrap=self.bootstrap, pid=self._child.pid))
         return self
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
-        """Stop cleanly; by force after `timeout_s`. Does nothing where none runs."""
-        if self._child is not None:
-            if self.running:
-                endpoint.remove(self.folder)
-            self._child.stop(timeout_s)
-            self._child = None
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> bool:
+        """Stop; by force after `timeout_s`. Returns whether it stopped without force, or did not run."""
+        if self._child is None:
+            return True
+        if self.running:
+            endpoint.remove(self.folder)
+        child, self._child = self._child, None
+        return child.stop(timeout_s)
 
     def kill(self) -> None:
         """End it as a crash would: SIGKILL, nothing tidied up. For tests."""
@@ -165,8 +166,9 @@ class EmbeddedKafka:
         with tempfile.TemporaryDirectory() as folder:
             rehearsal = EmbeddedKafka(Path(folder), heap_mb=self._heap_mb)
             rehearsal._archive_to = archive
-            with rehearsal:
-                pass
+            rehearsal.start()
+            if not rehearsal.stop(START_TIMEOUT_S) or not archive.exists():
+                raise BusUnavailable("the rehearsal left no class archive")
 
     def _start_on_free_ports(self, jvm: list[str], lock: int, timeout_s: float) -> ChildProcess:
         """Start once; again with other ports where another program was quicker to take one."""

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from agents import cli
 from agents.cli import terminal
 from infra.clickhouse import migrate
 from infra.clickhouse.store import open_store
-from infra.kafka import admin
-from infra.kafka.connection import Connection
 from infra.kafka.embedded import EmbeddedKafka
 from schemas.topics import ALL
 
@@ -178,11 +177,12 @@ def test_topics_from_missing_to_as_defined(
 
 
 async def _delete(name: str, broker: EmbeddedKafka) -> None:
-    connection = Connection(bootstrap=broker.bootstrap)
-    async with admin._admin(connection) as client:
-        await client.delete_topics([name])
-        while name in await client.list_topics():
-            await asyncio.sleep(0.05)
+    client = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+    await client.start()
+    await client.delete_topics([name])
+    while name in await client.list_topics():
+        await asyncio.sleep(0.05)
+    await client.close()
 
 
 def test_store_from_absent_to_current(stillwatch: Command, tmp_path: Path) -> None:
