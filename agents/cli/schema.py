@@ -58,5 +58,7 @@ def json_schema(name: str) -> dict[str, Any]:
     made = described.model_json_schema() if described is Settings else msgspec.json.schema(described)
     if described is Settings:
         # The table is a plain dictionary to the settings; its real shape is known here.
-        made["properties"]["detection"] = msgspec.json.schema(DetectionConfig)
+        table = msgspec.json.schema(DetectionConfig)
+        made["$defs"] |= table.pop("$defs")
+        made["properties"]["detection"] = table
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
