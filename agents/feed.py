@@ -71,10 +71,9 @@ async def feed(
         for record in merged([_records(settings, format, file, done) for file in files]):
             done.first_ms = record.time_ms if done.first_ms is None else done.first_ms
             done.last_ms = record.time_ms
-            if speed:
-                due_s = started + (record.time_ms - done.first_ms) / 1000 / speed
-                if (ahead_s := due_s - time.perf_counter()) > LOOK_AHEAD_S:
-                    await asyncio.sleep(ahead_s)
+            ahead_s = pause_s(record.time_ms - done.first_ms, time.perf_counter() - started, speed)
+            if ahead_s > LOOK_AHEAD_S:
+                await asyncio.sleep(ahead_s)
             if len(record.payload) > limit:
                 _refuse(outbox, record, limit)
                 done.rejected += 1
@@ -98,6 +97,20 @@ async def feed(
     done.elapsed_s = time.perf_counter() - started
     progress(done)
     return done
+
+
+def pause_s(event_ms: int, elapsed_s: float, speed: float) -> float:
+    """How long a record must wait for its turn; negative where its turn is past.
+
+    Args:
+        event_ms: its event time, since the first record's.
+        elapsed_s: wall clock, since the first record.
+        speed: times real time; 0: no record waits.
+
+    >>> pause_s(60_000, 0.25, speed=120.0), pause_s(60_000, 0.25, speed=0.0)
+    (0.25, 0.0)
+    """
+    return event_ms / 1000 / speed - elapsed_s if speed else 0.0
 
 
 def _records(settings: Settings, format: str, file: EventFile, done: Replayed) -> Iterator[RawRecord]:
