@@ -82,8 +82,13 @@ async def feed(
                 partition = outbox.partition_of(topic.name, record.account_key or record.payload[:64])
                 # Brokers refuse timestamps ahead of their clock, and with one record its whole batch.
                 timestamp_ms = min(record.time_ms, round(time.time() * 1000))
-                placed: dict[str, int] = {"partition": partition, "timestamp_ms": timestamp_ms}
-                outbox.put(topic.name, record.account_key, record.payload, **placed)
+                outbox.put(
+                    topic.name,
+                    record.account_key,
+                    record.payload,
+                    partition=partition,
+                    timestamp_ms=timestamp_ms,
+                )
                 done.events += 1
             if done.lines % TURN_RECORDS == 0:
                 await asyncio.sleep(0)
