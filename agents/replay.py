@@ -1,7 +1,7 @@
 """Replay: files of raw records through the same planes as the fleet, in event time, without Kafka.
 
-Events are split over the same partitions as the fleet splits them, so that baselines learnt per partition
-are the same, and a day replayed gives the findings that the day gave live.
+One plane takes all events, so that a small file's baselines rest on all of its accounts. To get exactly what
+a fleet gave live, let as many planes as the fleet has partitions share the events as it shares them.
 """
 
 from __future__ import annotations
@@ -78,17 +78,23 @@ class Replay:
     """One replay.
 
     Args:
-        settings: as the fleet's: partitions, secrets, account rules, detection parameters.
+        settings: as the fleet's: secrets, account rules, detection parameters.
         format: of all files.
+        partitions: planes to share the events; each learns its own baselines.
         by_time: put events in order of time first (within `REORDER_EVENTS`); else take them as they come.
     """
 
-    def __init__(self, settings: Settings, format: str, outputs: Outputs, *, by_time: bool = True) -> None:
+    def __init__(
+        self, settings: Settings, format: str, outputs: Outputs, *, partitions: int = 1, by_time: bool = True
+    ) -> None:
         self._ingest: Ingest = reader(settings, format, max_future_s=REPLAY_MAX_FUTURE_S)
         self._outputs = outputs
         self._by_time = by_time
         config = settings.detection_config()
-        self._planes = [AccountPlane(config, partition) for partition in range(settings.bus.partitions)]
+        # one plane may hold what a whole fleet of the same settings holds
+        accounts = config.max_accounts_per_partition * max(settings.bus.partitions // partitions, 1)
+        config = msgspec.structs.replace(config, max_accounts_per_partition=accounts)
+        self._planes = [AccountPlane(config, partition) for partition in range(partitions)]
         self._place = lru_cache(100_000)(partition_for)
         self._now_ms = round(time.time() * 1000)
         self.done = Replayed()

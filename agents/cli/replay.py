@@ -62,11 +62,15 @@ def replay(
     speed: Annotated[
         float, typer.Option(min=0.0, help="With --to-bus: times real time; 0 is as fast as possible.")
     ] = 0.0,
+    partitions: Annotated[
+        int, typer.Option(min=1, max=1024, help="Planes to share the events, as a fleet's partitions do.")
+    ] = 1,
     config: Config = None,
 ) -> None:
     """Run files of requests through detection, in event time and without Kafka.
 
-    The same planes, partitions and parameters as the fleet: what a day gave live, its file gives again.
+    The same planes and parameters as the fleet. Baselines are learnt from all accounts of the files together;
+    a fleet learns them in each partition, so give its number of partitions to get exactly what it gave live.
     """
     settings = load(config)
     format = _checked_format(files, format)
@@ -79,7 +83,7 @@ def replay(
         return
     with ExitStack() as stack:
         outputs = Outputs(*(_opened(stack, path) for path in (findings, profiles, dead_letters)))
-        run = Replay(settings, format, outputs, by_time=not as_is)
+        run = Replay(settings, format, outputs, partitions=partitions, by_time=not as_is)
         with _progress(files, "events") as tell:
             done = run.run(files, tell)
     out.print(_summary(done))
