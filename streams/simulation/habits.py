@@ -50,6 +50,10 @@ _TALK = Run(length=None, gap_s=parameters.THINK_S)
 _JOB = Run(length=LogNormal(4.4, 1.0), gap_s=LogNormal(0.5, 0.5), gap_varies_by_account=1.0)
 
 
+FEWEST_END_USERS = 12
+"""A product has at least these; an in-house tool that nobody else uses is ``inline-batch``."""
+
+
 class Habit(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of account."""
 
@@ -77,7 +81,7 @@ class Habit(msgspec.Struct, frozen=True, kw_only=True):
     tools: int = 0
     """Most tools declared in a request."""
     end_users: LogNormal | None = None
-    """End users behind the account; `None`: the account's owner alone."""
+    """End users behind the account, on top of `FEWEST_END_USERS`; `None`: the account's owner alone."""
     operator: Literal["individual", "organisation"] = "individual"
     client: Literal["browser", "sdk"] = "sdk"
     plans: tuple[str, ...] = ("free", "pro")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streams.simulation import parameters
 from streams.simulation.attackers import recruited
-from streams.simulation.habits import HABITS
+from streams.simulation.habits import FEWEST_END_USERS, HABITS
 from streams.simulation.identity import COUNTRIES, NOBODY, identities
 from streams.simulation.scenario import Scenario
 
@@ -112,7 +112,7 @@ class Population:
             self.plan[mine] = rng.integers(0, len(habit.plans), len(mine))
             if habit.end_users is not None:
                 users = habit.end_users.mu + habit.end_users.sigma * rng.standard_normal(len(mine))
-                self.end_users[mine] = np.exp(np.minimum(users, 15.0)).astype(np.int64) + 1
+                self.end_users[mine] = np.exp(np.minimum(users, 15.0)).astype(np.int64) + FEWEST_END_USERS
         self.tools = np.ceil(of([float(h.tools) for h in habits]) * rng.random(n)).astype(np.int64)
         self.naive = rng.random(n) < of([h.naive_retries for h in habits])
         self.model = rng.choice(len(MODELS), n, p=[share for _, share in MODELS]).astype(np.int64)

@@ -1,0 +1,1 @@
+"""The demonstration: simulated traffic with two attackers through a real fleet, watched until its verdict."""

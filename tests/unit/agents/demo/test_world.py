@@ -1,0 +1,37 @@
+import pytest
+
+from agents.cli.demo import _empty
+from agents.demo.world import HOUR_MS, is_demonstration, scenario, write_settings
+from agents.settings import load
+from schemas.errors import InvalidSetting
+
+
+@pytest.mark.parametrize("now_ms", [1_795_442_400_000 + hour * HOUR_MS + 1 for hour in range(0, 48, 5)])
+def test_the_simulated_day_is_over_and_always_the_same_part_of_it(now_ms):
+    world = scenario(400, 7, now_ms)
+    assert world.end_ms <= now_ms
+    assert now_ms - world.end_ms < 24 * HOUR_MS
+    assert world.start_ms // HOUR_MS % 24 == 6
+
+
+def test_its_settings_keep_to_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = load(write_settings(tmp_path))
+    assert settings.data_dir == tmp_path
+    assert settings.bus.url == "embedded:"
+    assert str(tmp_path) in settings.store_dsn
+    assert is_demonstration(tmp_path)
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(InvalidSetting, match="other things"):
+        _empty(tmp_path)
+    assert (tmp_path / "thesis.txt").exists()
+
+
+def test_an_earlier_demonstration_makes_room(tmp_path):
+    write_settings(tmp_path)
+    (tmp_path / "clickhouse").mkdir()
+    _empty(tmp_path)
+    assert list(tmp_path.iterdir()) == []
