@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import doctor, replay, schema, sink, topics, up, worker
+from agents.cli import demo, doctor, migrate, replay, schema, sink, sql, topics, up, worker
 from agents.cli.options import Config
 from agents.cli.terminal import EXIT_INTERRUPTED, err, error_panel, exit_code, out
 from schemas.errors import StillwatchError
@@ -42,10 +42,13 @@ def root(
     """Find distillation campaigns on an LLM API while they run."""
 
 
+app.command()(demo.demo)
 app.command()(up.up)
 app.add_typer(topics.app, name="topics")
 app.command()(worker.worker)
 app.command()(sink.sink)
+app.command()(sql.sql)
+app.command()(migrate.migrate)
 app.command()(replay.replay)
 app.command()(schema.schema)
 app.command()(doctor.doctor)
