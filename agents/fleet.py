@@ -87,7 +87,7 @@ class Fleet:
         self.table = PlaneTable(
             options, self.outbox, new_plane or (lambda partition: AccountPlane(detection, partition))
         )
-        self._lease = Lease(fleet.session_timeout_s * 0.6)
+        self._lease = Lease(fleet.session_timeout_s * 0.7)  # a heartbeat comes every quarter
         self.accounts = AccountAgent(
             self.table,
             self.outbox,
@@ -144,7 +144,7 @@ class Fleet:
             await self.outbox.start()
             for topic in WRITTEN:
                 await self.outbox.learn(topic.name)
-            self._lease.renew()
+            self._lease.begin()
             guard.start()
             for work in (
                 self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),

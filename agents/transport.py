@@ -31,7 +31,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 import aiokafka
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from faust.serializers.schemas import Schema
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
@@ -281,10 +281,14 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
                 held.pop(tp, None)  # type: ignore[attr-defined]
 
     async def perform_seek(self) -> None:
-        """Go back to the committed offsets, everywhere."""
+        """Go back to the committed offsets everywhere; where there are none, to the beginning."""
         async with self._position:
             self._forget({*self._fetched, *self._delivered, *self._next_offset})
             await super().perform_seek()
+            # aiokafka leaves the position of the others where it is: what was fetched before would be lost
+            fresh = [TopicPartition(*tp) for tp in self.assignment() if self._read_offset[tp] is None]
+            if fresh:
+                await self._thread.seek_to_beginning(*fresh)
             self._next_offset.update({tp: offset for tp, offset in self._read_offset.items() if offset})
 
     async def seek(self, partition: TP, offset: int) -> None:

@@ -29,6 +29,10 @@ class Lease:
         self._clock = clock
         self._renewed = clock()
 
+    def begin(self) -> None:
+        """Start anew, however long ago the last call was."""
+        self._renewed = self._clock()
+
     def renew(self) -> None:
         """Raises `Fatal` when the last call was too long ago."""
         now = self._clock()

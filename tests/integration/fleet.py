@@ -29,7 +29,7 @@ SETTINGS = """
 [bus]
 partitions = {partitions}
 [fleet]
-session_timeout_s = 3
+session_timeout_s = 5
 idle_source_s = 3
 idle_close_s = 4
 """

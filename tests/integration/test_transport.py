@@ -228,6 +228,27 @@ async def test_a_seek_forgets_what_was_delivered_before_it(
         assert (await committed(kafka, topic.name, topic))[0] == 30
 
 
+async def test_going_back_before_the_first_commit_goes_back_to_the_beginning(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    """As after a rebalance in a young fleet: nothing is committed that one could go back to."""
+    await send(kafka, topic, 0, [1000] * 30)
+    await send(kafka, topic, 1, [1000] * 10)
+    events: list[Any] = []
+
+    async def keep(event: Any) -> None:
+        events.append(event)
+
+    async with running(kafka, make_settings, topic, keep) as app:
+        await until(lambda: sum(len(event.value) for event in events) == 40)
+        events.clear()
+        await app.consumer.perform_seek()
+        await until(lambda: sum(len(event.value) for event in events) == 40)
+        for event in events:
+            event.ack()
+    assert await committed(kafka, topic.name, topic) == {0: 30, 1: 10, 2: None, 3: None}
+
+
 async def test_a_slow_agent_holds_the_fetching_back(
     kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
 ) -> None:
