@@ -150,7 +150,7 @@ def capability(
 
     Args:
         foreign_chars: how many of its characters are letters outside Latin.
-        cues: summed cue rows of its words.
+        cues: summed cue rows of its distinct words.
         code_marks: brackets and operators, such as ``{ } = < >``.
         numbers: how many numbers it holds.
     """

@@ -5,14 +5,14 @@ Four groups of 64 dimensions, each L2-normalised by itself:
 ====== ================ ======= ==========================================================
 dims   group            weight  what is hashed
 ====== ================ ======= ==========================================================
-0-63   words            1       every word
+0-63   words            1       every distinct word
 64-127 structure        2       length, lines, shares of character classes, first and last
-                                character, layout marks (lists, code fences, roles, ...)
-128-191 short words     1       words of at most three letters: mostly function words
-192-255 first words     1       the first six words
+                                character, layout marks (lists, code fences, ...)
+128-191 short words     1       those of at most three letters: mostly function words
+192-255 first words     1       the first six of them
 ====== ================ ======= ==========================================================
 
-A word's 64 random signs are the bits of a keyed hash of it, so a group is a sign projection of the bag of
+A word's 64 random signs are the bits of a keyed hash of it, so a group is a sign projection of the set of
 words: inner products are kept up to a relative error of about 1/sqrt(64) (SOURCE: D. Achlioptas,
 "Database-friendly random projections", 2003; K. Weinberger et al., "Feature hashing", 2009). Structure is
 not secret and uses fixed signs. No inverse document frequency and no random Fourier features: both cost
@@ -86,10 +86,12 @@ class Measured(NamedTuple):
     """(4, `GROUP`)."""
     word_hashes: NDArray[np.uint64]
     """Keyed 64-bit hash of each word, in order."""
+    distinct: int
+    """Number of distinct words."""
     cues: list[float]
-    """Summed `streams.capability.word_cues`."""
+    """`streams.capability.word_cues` summed over distinct words."""
     votes: list[float]
-    """Summed `streams.language.votes`."""
+    """`streams.language.votes` summed over distinct words."""
     code_marks: int
     foreign_chars: int
 
@@ -214,12 +216,15 @@ class FeatureMap:
         """
         if len(self._index) + LIMIT_CHARS > WORD_CACHE:
             self._index.clear()
-        index = np.array(list(map(self._index.__getitem__, words)), np.intp)
+        row_of = self._index.__getitem__
+        # A word counts once however often it comes: counts follow the length and the topic of a text, which
+        # vary within one source; which words it uses at all varies less.
+        distinct = np.array(list(map(row_of, dict.fromkeys(words))), np.intp)
         if self._index.unlearnt:
             self._learn()
-        weights = self._weights[:, : len(words)]
-        weights[2] = self._short.take(index)
-        sums = weights @ self._rows.take(index, axis=0)
+        weights = self._weights[:, : len(distinct)]
+        weights[2] = self._short.take(distinct)
+        sums = weights @ self._rows.take(distinct, axis=0)
         groups = sums[:, :GROUP].astype(np.float64)
         groups[1], counts = _structure(text)
         lengths = np.sqrt(np.einsum("ij,ij->i", groups, groups))
@@ -229,7 +234,8 @@ class FeatureMap:
         speech: list[float] = sums[0].tolist()
         return Measured(
             vector=np.rint(groups).astype(np.int8),
-            word_hashes=self._hashes.take(index),
+            word_hashes=self._hashes.take(np.array(list(map(row_of, words)), np.intp)),
+            distinct=len(distinct),
             cues=speech[_CUES],
             votes=speech[_VOTES],
             code_marks=counts[_BRACKET] + counts[_OPERATOR],

@@ -48,8 +48,12 @@ from streams.features import DIMENSIONS, SCALE, FeatureMap, bits
 from streams.language import guess
 from streams.words import excerpt, fold, is_unspaced, split
 
-EDGE_WORDS = 8
-"""Words of a template's head and of its tail; twice as many where a word is one character."""
+EDGE_WORDS = 6
+"""Words of a template's head and of its tail; twice as many where a word is one character.
+
+Measured on real conversations: two different prompts of one person share a head of 4, 5, 6 or 8 words alike
+(5 to 6 % of pairs: people do fill templates), while heads of different people still coincide at 5 words
+twice as often as at 6, and at 8 words a fifth fewer prompts are long enough to have a head."""
 SHINGLE_WORDS = 3
 MINHASH_VALUES = 16
 ALGORITHM = f"sw1.e{EDGE_WORDS}.mh{MINHASH_VALUES}x{SHINGLE_WORDS}.f{DIMENSIONS}"
@@ -123,7 +127,7 @@ class Fingerprinter:
             prompt_minhash=None if shingles is None else shingles[:MINHASH_VALUES].tobytes(),
             prompt_embedding=measured.vector.tobytes(),
             prompt_topic=capability(folded, foreign, cues, count, measured.code_marks, words.count("0")),
-            prompt_language=guess(folded, foreign, measured.votes, count),
+            prompt_language=guess(folded, foreign, measured.votes, measured.distinct),
             prompt_chars=len(prompt),
             reasoning_elicitation=reasoning_elicitation(folded, foreign, cues, count),
         )

@@ -48,6 +48,8 @@ _SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("hy", "\u0530-\u058f"),
     )
 )
+_MANY_WORDS = 96
+"""A long text has no more function words than this many words have: there are only so many."""
 _SHARE = 8
 """A script counts from one character in this many: a quoted foreign word does not."""
 
@@ -66,8 +68,8 @@ def guess(folded: str, foreign_chars: int, word_votes: Sequence[float], word_cou
 
     Args:
         foreign_chars: how many of its characters are letters outside Latin.
-        word_votes: summed `votes` of its words.
-        word_count: how many words it has.
+        word_votes: summed `votes` of its distinct words.
+        word_count: how many distinct words it has.
 
     >>> guess("今日はどうですか", 8, [0] * len(LANGUAGES), 8)
     'ja'
@@ -78,6 +80,6 @@ def guess(folded: str, foreign_chars: int, word_votes: Sequence[float], word_cou
             if len(script.findall(folded)) * _SHARE >= len(folded):
                 return language
     best = max(word_votes)
-    if best < min(2, word_count / 3) or best * 12 < word_count:
+    if best < min(2, word_count / 3) or best * 12 < min(word_count, _MANY_WORDS):
         return None
     return LANGUAGES[list(word_votes).index(best)]
