@@ -24,7 +24,9 @@ def _no_settings_from_outside() -> Iterator[None]:
         yield
 
 
-KEPT_VARIABLES = {"STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA"}
+KEPT_VARIABLES = {
+    "STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA", "STILLWATCH_REQUIRE_SERVERS",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -240,7 +240,7 @@ def verdicts(said: Sequence[tuple[int, Verdict]]) -> pa.Table:
     """Rows of `verdicts` from (offset on the control topic, message)."""
     columns = _arrays([verdict for _, verdict in said], VERDICT_COLUMNS)
     columns["version"] = pa.array([offset for offset, _ in said], pa.uint64())
-    columns["withdrawn"] = pa.array([verdict.finding_id == "" for _, verdict in said], pa.uint8())
+    columns["withdrawn"] = pa.array([int(verdict.finding_id == "") for _, verdict in said], pa.uint8())
     return pa.table(columns)
 
 

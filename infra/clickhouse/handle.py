@@ -97,6 +97,7 @@ class Handle:
                 settings=self._settings,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 send_receive_timeout=ANSWER_TIMEOUT_S,
+                tz_mode="aware",
                 autogenerate_session_id=False,  # a session admits one query at a time
             )
         except ClickHouseError as error:
@@ -123,6 +124,7 @@ class Handle:
                 path=str(dsn.path),
                 database=self._database or "default",
                 settings=self._settings,
+                tz_mode="aware",
             )
         except ProgrammingError as error:
             raise Fatal(
