@@ -10,8 +10,8 @@ from streams.simulation.scenario import Scenario
 
 HOURS = 12
 """Event time of the whole demonstration."""
-FIRST_HOUR_UTC = 6
-HOUR_MS, DAY_MS = 3_600_000, 86_400_000
+FIRST_HOUR = 6
+HOUR_MS = 3_600_000
 PARTITIONS = 4
 
 LOOK_ALIKES = ("inline-batch", "evaluation")
@@ -21,21 +21,20 @@ positives; telling them apart takes more than one account's content."""
 
 
 def scenario(accounts: int, seed: int, now_ms: int) -> Scenario:
-    """Half a day that is over by `now_ms`; the same part of the day whenever the demonstration runs, so
-    that a seed means the same course of events.
+    """The half day before the last full hour. In that world it is always the same part of the day, so that
+    a seed means the same course of events whenever the demonstration runs.
 
-    >>> world = scenario(400, 7, now_ms=1_795_442_400_000)     # 23 November 2026, 14:00 UTC
-    >>> (world.end_ms - world.start_ms) // HOUR_MS
-    12
-    >>> world.end_ms <= 1_795_442_400_000
-    True
+    Not longer ago: Kafka deletes by the age of records, and they are dated by event time.
+
+    >>> world = scenario(400, 7, now_ms=1_795_442_400_001)     # 23 November 2026, 14:00 UTC
+    >>> world.end_ms, world.hour_of_day(world.start_ms)
+    (1795442400000, 6)
     """
-    latest_start_ms = now_ms - HOURS * HOUR_MS
-    start_ms = (latest_start_ms - FIRST_HOUR_UTC * HOUR_MS) // DAY_MS * DAY_MS + FIRST_HOUR_UTC * HOUR_MS
     return Scenario(
         accounts=accounts,
         seed=seed,
-        start_ms=start_ms,
+        start_ms=(now_ms // HOUR_MS - HOURS) * HOUR_MS,
+        first_hour=FIRST_HOUR,
         duration_s=HOURS * 3600,
         without=LOOK_ALIKES,
         campaigns=(HEAVY, TEMPLATED),

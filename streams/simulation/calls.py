@@ -123,7 +123,7 @@ class CallStream:
     def _visits(self, start_ms: float, end_ms: float) -> Arrivals:
         """Visits that begin in a slice; times in seconds since the epoch."""
         p = self.population
-        hour = (int((start_ms + end_ms) / 2 // HOUR_MS) + p.zone_h) % 24
+        hour = (p.scenario.hour_of_day((start_ms + end_ms) / 2) + p.zone_h) % 24
         rate = p.visits_per_day / 86_400 * self._day[p.habit, hour] * self._wandering.factor
         low = np.clip(p.from_ms, start_ms, end_ms) / 1000
         high = np.clip(p.until_ms, start_ms, end_ms) / 1000

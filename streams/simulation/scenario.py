@@ -11,6 +11,8 @@ from msgspec import Meta
 from schemas.errors import InvalidSetting
 from streams.simulation.attackers import HEAVY, TEMPLATED, Campaign
 
+HOUR_MS = 3_600_000
+
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to simulate.
@@ -23,6 +25,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Benign accounts; those of the campaigns come on top."""
     start_ms: Annotated[int, Meta(ge=0)] = 1_767_225_600_000
     """Epoch milliseconds; default 2026-01-01 00:00 UTC."""
+    first_hour: Annotated[int, Meta(ge=0, lt=24)] | None = None
+    """Hour of the day, UTC, that it is at the start for those who live in this world; default: what
+    `start_ms` says. Lets a world begin at any time and still take the same course."""
     duration_s: Annotated[int, Meta(ge=600)] = 43_200
     seed: Annotated[int, Meta(ge=0)] = 0
     tenant_id: Annotated[str, Meta(min_length=1)] = "default"
@@ -33,6 +38,15 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     incidents_per_day: Annotated[float, Meta(ge=0)] = 2.0
     """Outages of the provider, which make clients retry."""
     campaigns: tuple[Campaign, ...] = (HEAVY, TEMPLATED)
+
+    def hour_of_day(self, time_ms: float) -> int:
+        """Hour of the day at UTC, as this world counts it.
+
+        >>> Scenario(accounts=1, start_ms=7_200_000, first_hour=6).hour_of_day(3 * 3_600_000)
+        7
+        """
+        shift_h = 0 if self.first_hour is None else self.first_hour - self.start_ms // HOUR_MS
+        return int(time_ms // HOUR_MS + shift_h) % 24
 
     @property
     def end_ms(self) -> int:

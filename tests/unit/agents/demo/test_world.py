@@ -1,17 +1,29 @@
+from itertools import islice
+
 import pytest
 
 from agents.cli.demo import _empty
 from agents.demo.world import HOUR_MS, is_demonstration, scenario, write_settings
 from agents.settings import load
 from schemas.errors import InvalidSetting
+from schemas.topics import ALL
+from streams.simulation.traffic import Traffic
 
 
 @pytest.mark.parametrize("now_ms", [1_795_442_400_000 + hour * HOUR_MS + 1 for hour in range(0, 48, 5)])
-def test_the_simulated_day_is_over_and_always_the_same_part_of_it(now_ms):
+def test_the_simulated_half_day_is_just_over_and_young_enough_for_every_topic(now_ms):
     world = scenario(400, 7, now_ms)
-    assert world.end_ms <= now_ms
-    assert now_ms - world.end_ms < 24 * HOUR_MS
-    assert world.start_ms // HOUR_MS % 24 == 6
+    assert world.end_ms <= now_ms < world.end_ms + HOUR_MS
+    assert now_ms - world.start_ms < min(topic.retention_ms for topic in ALL)
+
+
+def test_a_seed_takes_the_same_course_at_any_time_of_the_day():
+    courses = []
+    for now_ms in (1_795_442_400_000, 1_795_442_400_000 + 7 * HOUR_MS):
+        world = scenario(50, 7, now_ms)
+        records = islice(Traffic(world), 500)
+        courses.append([(record.key, record.time_ms - world.start_ms) for record in records])
+    assert courses[0] == courses[1]
 
 
 def test_its_settings_keep_to_its_folder(tmp_path, monkeypatch):
