@@ -33,6 +33,10 @@ class Origin(NamedTuple):
 FEATURE_DIMENSIONS = 256
 """Length of `RequestEvent.prompt_embedding` that detectors read; other lengths are ignored."""
 
+TOPICS: tuple[str, ...] = ("coding", "agentic", "reasoning", "grading", "translation", "chat", "other")
+"""Capability classes of `RequestEvent.prompt_topic`."""
+_TOPIC_PLACES: dict[str | None, int] = {name: place for place, name in enumerate(TOPICS)}
+
 HASH_CACHE_ENTRIES = 65_536
 
 
@@ -108,6 +112,29 @@ class EventBatch:
     def temperature(self) -> Floats:
         """float64 (n,), NaN where the request set none."""
         return self._floats(lambda event: np.nan if event.temperature is None else event.temperature)
+
+    @cached_property
+    def choices(self) -> Ints:
+        """int64 (n,): answers asked for in one request; 1 where it does not say."""
+        return np.fromiter((event.choice_count or 1 for event in self.events), np.int64, len(self.events))
+
+    @cached_property
+    def logprobs(self) -> Bools:
+        """bool (n,): token probabilities were asked for."""
+        return np.fromiter((event.logprobs is True for event in self.events), np.bool_, len(self.events))
+
+    @cached_property
+    def topic(self) -> NDArray[np.intp]:
+        """intp (n,): place of `prompt_topic` in `TOPICS`; -1 where absent or unknown."""
+        places = (_TOPIC_PLACES.get(event.prompt_topic, -1) for event in self.events)
+        return np.fromiter(places, np.intp, len(self.events))
+
+    @cached_property
+    def elicitation(self) -> Ints:
+        """int64 (n,): `reasoning_elicitation` in thousandths, so that sums are exact; -1 where absent."""
+        scores = (event.reasoning_elicitation for event in self.events)
+        whole = (-1 if score is None else round(1000 * score) for score in scores)
+        return np.fromiter(whole, np.int64, len(self.events))
 
     @cached_property
     def completed(self) -> Bools:

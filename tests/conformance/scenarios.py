@@ -127,12 +127,130 @@ def takeover(seed: int) -> Iterator[RequestEvent]:
             number += 1
 
 
+def curriculum(seed: int) -> Iterator[RequestEvent]:
+    """Code, tool use, proofs and grading in turn, and never a chat."""
+    rng = random.Random(seed)
+    classes, weights = ("coding", "agentic", "reasoning", "grading"), (20, 28, 25, 27)
+    at_s = 0.0
+    for number in range(600):
+        at_s += rng.expovariate(1 / 300)
+        topic = rng.choices(classes, weights)[0]
+        yield event("curriculum", number, at_s, rng, prompt_topic=topic)
+
+
+def interrogation(seed: int) -> Iterator[RequestEvent]:
+    """A week of ordinary use, then every prompt demands the whole chain of thought in several ways."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    for number in range(500):
+        at_s += rng.expovariate(1 / 600)
+        score = rng.choice((0.97, 0.98, 0.99)) if number >= 200 else rng.choice((0.0, 0.0, 0.0, 0.35))
+        yield event("interrogation", number, at_s, rng, reasoning_elicitation=score)
+
+
+def squeeze(seed: int) -> Iterator[RequestEvent]:
+    """Four sampled answers with probabilities to every question, each cut at a generous limit."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    settings = {"max_tokens": 4096, "temperature": 1.0, "choice_count": 4, "logprobs": True}
+    for number in range(700):
+        at_s += rng.expovariate(1 / 300)
+        tokens = {"input_tokens": rng.randrange(50, 200), "output_tokens": rng.choice((900, 4096))}
+        yield event("squeeze", number, at_s, rng, **settings, **tokens)
+
+
+def migration(seed: int) -> Iterator[RequestEvent]:
+    """A new model appears on the second day; one account among 900 moves everything at once."""
+    rng = random.Random(seed)
+    released_s = 26 * 3600.0
+    times = [(rng.uniform(0, released_s), f"user-{number}") for number in range(900)]
+    times += [(rng.uniform(86_400, released_s + 2 * 3600), f"user-{number}") for number in range(900)]
+    times += [(released_s + rng.uniform(5 * 3600, 6 * 3600), f"user-{number}") for number in range(900)]
+    times += [(rng.uniform(0, released_s), "mover") for _ in range(100)]
+    times += [(released_s + rng.uniform(0, 6 * 3600), "mover") for _ in range(20_000)]
+    for number, (at_s, account) in enumerate(sorted(times)):
+        model = "model-b" if account == "mover" and at_s >= released_s else "model-a"
+        yield event(account, number, at_s, rng, request_model=model)
+
+
+def stampede(seed: int) -> Iterator[RequestEvent]:
+    """Signed up at midnight, 1,500 requests an hour from one o'clock."""
+    rng = random.Random(seed)
+    created = {"account_created_at": START}
+    for number, at_s in enumerate(sorted(rng.uniform(3600, 5 * 3600) for _ in range(8_000))):
+        yield event("stampede", number, at_s, rng, **created)
+
+
+def programmer(seed: int) -> Iterator[RequestEvent]:
+    """The user of a coding assistant: code from morning to evening, sometimes with long answers."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    for number in range(1500):
+        at_s += rng.expovariate(1 / 90)
+        topic = rng.choices(("coding", "agentic", "chat"), (80, 12, 8))[0]
+        limit = {"max_tokens": 8192, "output_tokens": int(rng.lognormvariate(6, 0.8))}
+        yield event("programmer", number, at_s, rng, prompt_topic=topic, **limit)
+
+
+def tutor(seed: int) -> Iterator[RequestEvent]:
+    """A maths tutor: every prompt asks to show the work step by step."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    for number in range(1500):
+        at_s += rng.expovariate(1 / 120)
+        score = rng.choices((0.85, 0.5, 0.0), (70, 20, 10))[0]
+        pupil = f"pupil-{rng.randrange(200)}"
+        yield event(
+            "tutor", number, at_s, rng, prompt_topic="reasoning", reasoning_elicitation=score, end_user_id=pupil
+        )
+
+
+def novelist(seed: int) -> Iterator[RequestEvent]:
+    """Somebody who has long texts written from short notes, sampled warmly, two drafts each."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    settings = {"max_tokens": 4096, "temperature": 1.0, "choice_count": 2, "prompt_topic": "chat"}
+    for number in range(400):
+        at_s += rng.expovariate(1 / 900)
+        tokens = {"input_tokens": rng.randrange(60, 300), "output_tokens": min(4096, int(rng.lognormvariate(7, 0.7)))}
+        yield event("novelist", number, at_s, rng, **settings, **tokens)
+
+
+def launch(seed: int) -> Iterator[RequestEvent]:
+    """Launch day: a tenth of all accounts move to the new model, some of them busy ones."""
+    rng = random.Random(seed)
+    released_s = 26 * 3600.0
+    times = []
+    for number in range(150):
+        moves_s = released_s + rng.uniform(0, 12 * 3600) if number % 10 == 0 else 1e9
+        at_s, mean_s = rng.uniform(0, 7200), 200.0 if number % 50 == 0 else 12_000.0
+        while at_s < released_s + 12 * 3600:
+            times.append((at_s, f"user-{number}", "model-b" if at_s >= moves_s else "model-a"))
+            at_s += rng.expovariate(1 / mean_s)
+    for number, (at_s, account, model) in enumerate(sorted(times)):
+        yield event(account, number, at_s, rng, request_model=model)
+
+
+def newcomer(seed: int) -> Iterator[RequestEvent]:
+    """A new customer who tries things for a day, then connects a small product."""
+    rng = random.Random(seed)
+    at_s = 300.0
+    for number in range(900):
+        at_s += rng.expovariate(1 / (900 if at_s < 86_400 else 60))
+        yield event("newcomer", number, at_s, rng, account_created_at=START)
+
+
 Scenario = Callable[[int], Iterator[RequestEvent]]
 
 FIRES: dict[str, Scenario] = {
     "burst": eruption,
     "cadence": clockwork,
+    "capability": curriculum,
     "drift": takeover,
+    "harvest": squeeze,
+    "pivot": migration,
+    "ramp": stampede,
+    "reasoning": interrogation,
     "template": templated,
 }
 
@@ -141,4 +259,9 @@ SILENT: dict[str, Scenario] = {
     "constant": constant,
     "application": application,
     "retries": retries,
+    "programmer": programmer,
+    "tutor": tutor,
+    "novelist": novelist,
+    "launch": launch,
+    "newcomer": newcomer,
 }

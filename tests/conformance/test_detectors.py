@@ -19,7 +19,7 @@ from streams.detectors.detector import Detector
 from tests.conformance.scenarios import FIRES, SILENT, event, person
 
 NAMES = [kind.metadata.name for kind in registry.DETECTORS]
-CONFIG = DetectionConfig(max_accounts_per_partition=256)
+CONFIG = DetectionConfig(max_accounts_per_partition=1024)
 HOT_STATE_BYTES = 2048
 """DESIGN: an account's hot state is at most 2 KiB."""
 
