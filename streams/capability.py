@@ -138,6 +138,7 @@ def word_cues() -> dict[str, list[int]]:
     return table
 
 
+_CODING, _REASONING = CLASSES.index("coding"), CLASSES.index("reasoning")
 _THRESHOLD = 3.0
 _FREE_WORDS = 32
 """Longer texts collect cues by chance, about with the square root of their words."""
@@ -161,9 +162,9 @@ def capability(
         for phrase, column, weight in _CLASS_PHRASES:
             if phrase in folded:
                 scores[column] += weight
-    scores[CLASSES.index("coding")] += min(6, 40 * code_marks // (len(folded) + 40))
+    scores[_CODING] += min(6, 40 * code_marks // (len(folded) + 40))
     if numbers > 1:
-        scores[CLASSES.index("reasoning")] += min(numbers, 3)
+        scores[_REASONING] += min(numbers, 3)
     best = max(scores)
     if best < _THRESHOLD * max(1.0, sqrt(word_count / _FREE_WORDS)):
         return "chat"

@@ -222,6 +222,9 @@ class FeatureMap:
         distinct = np.array(list(map(row_of, dict.fromkeys(words))), np.intp)
         if self._index.unlearnt:
             self._learn()
+        index = distinct
+        if len(distinct) < len(words):
+            index = np.array(list(map(row_of, words)), np.intp)
         weights = self._weights[:, : len(distinct)]
         weights[2] = self._short.take(distinct)
         sums = weights @ self._rows.take(distinct, axis=0)
@@ -234,7 +237,7 @@ class FeatureMap:
         speech: list[float] = sums[0].tolist()
         return Measured(
             vector=np.rint(groups).astype(np.int8),
-            word_hashes=self._hashes.take(np.array(list(map(row_of, words)), np.intp)),
+            word_hashes=self._hashes.take(index),
             distinct=len(distinct),
             cues=speech[_CUES],
             votes=speech[_VOTES],

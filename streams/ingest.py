@@ -6,6 +6,7 @@ Adapt (`schemas.adapters`), check that it can be true, fingerprint raw text and 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import attrgetter
 
 import msgspec
 
@@ -110,8 +111,11 @@ class Ingest:
         return RequestEvent(**fields)
 
 
+_fingerprints = attrgetter(*FINGERPRINTS)
+_NONE = (None,) * len(FINGERPRINTS)
+
+
 def _check_fingerprint_id(record: RequestEvent) -> None:
-    if record.fingerprint_id is None:
-        for name in FINGERPRINTS:
-            if getattr(record, name) is not None:
-                raise MalformedRecord(f"Required, because `{name}` is given", field="fingerprint_id")
+    if record.fingerprint_id is None and _fingerprints(record) != _NONE:
+        name = next(name for name in FINGERPRINTS if getattr(record, name) is not None)
+        raise MalformedRecord(f"Required, because `{name}` is given", field="fingerprint_id")

@@ -82,4 +82,4 @@ def guess(folded: str, foreign_chars: int, word_votes: Sequence[float], word_cou
     best = max(word_votes)
     if best < min(2, word_count / 3) or best * 12 < min(word_count, _MANY_WORDS):
         return None
-    return LANGUAGES[list(word_votes).index(best)]
+    return LANGUAGES[word_votes.index(best)]
