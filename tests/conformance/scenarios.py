@@ -199,10 +199,8 @@ def tutor(seed: int) -> Iterator[RequestEvent]:
     for number in range(1500):
         at_s += rng.expovariate(1 / 120)
         score = rng.choices((0.85, 0.5, 0.0), (70, 20, 10))[0]
-        pupil = f"pupil-{rng.randrange(200)}"
-        yield event(
-            "tutor", number, at_s, rng, prompt_topic="reasoning", reasoning_elicitation=score, end_user_id=pupil
-        )
+        asks = {"prompt_topic": "reasoning", "reasoning_elicitation": score}
+        yield event("tutor", number, at_s, rng, end_user_id=f"pupil-{rng.randrange(200)}", **asks)
 
 
 def novelist(seed: int) -> Iterator[RequestEvent]:
@@ -212,7 +210,8 @@ def novelist(seed: int) -> Iterator[RequestEvent]:
     settings = {"max_tokens": 4096, "temperature": 1.0, "choice_count": 2, "prompt_topic": "chat"}
     for number in range(400):
         at_s += rng.expovariate(1 / 900)
-        tokens = {"input_tokens": rng.randrange(60, 300), "output_tokens": min(4096, int(rng.lognormvariate(7, 0.7)))}
+        answer = min(4096, int(rng.lognormvariate(7, 0.7)))
+        tokens = {"input_tokens": rng.randrange(60, 300), "output_tokens": answer}
         yield event("novelist", number, at_s, rng, **settings, **tokens)
 
 
