@@ -19,36 +19,27 @@ Back-pressure: what is read and not stored is bounded, per partition and in all;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import (
-    CommitFailedError,
-    IllegalStateError,
-    KafkaConnectionError,
-    KafkaError,
-    KafkaTimeoutError,
-)
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
 
 from agents.lane import Batch, Lane, plan
 from agents.settings import Settings
+from agents.sink_bus import Commit, SinkBus
 from agents.sink_metrics import SinkMetrics
 from agents.sql_endpoint import SqlEndpoint
-from agents.store_writer import FIRST_PAUSE_S, LONGEST_PAUSE_S, Refused, StoreWriter
+from agents.store_writer import FIRST_PAUSE_S, LONGEST_PAUSE_S, StoreWriter
 from infra.clickhouse import dsn as dsns
-from infra.clickhouse import migrate
 from infra.clickhouse.feeds import FEEDS
-from infra.clickhouse.store import Store, open_store
+from infra.clickhouse.migrate import open_current
+from infra.clickhouse.store import Store
 from infra.kafka.connection import Connection
 from infra.kafka.diagnosis import diagnosis
-from schemas.dead_letter import dead_letter, encode_dead_letter
 from schemas.errors import BusUnavailable, StoreUnavailable
-from schemas.finding import utc_from_ms
-from schemas.topics import DEAD_LETTERS, REQUESTS
+from schemas.topics import REQUESTS
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +52,6 @@ REVOKE_PATIENCE_S = 5.0
 """On a rebalance, what is not stored within this is left to the next owner."""
 STOP_PATIENCE_S = 10.0
 REPORT_S = 30.0
-DEAD_LETTER_BYTES = 2 * 1024 * 1024
 
 
 class Sink(ConsumerRebalanceListener):
@@ -73,19 +63,16 @@ class Sink(ConsumerRebalanceListener):
     """
 
     def __init__(self, settings: Settings, connection: Connection) -> None:
+        self.metrics = SinkMetrics()
         self._settings = settings
         self._connection = connection
-        self._group = f"{settings.fleet.application_id}-sink"
         self._lanes: dict[TopicPartition, Lane] = {}
         self._stopping = asyncio.Event()
         self._assigned = asyncio.Event()
         self._round: asyncio.Task[None] | None = None
-        self._failure: Exception | None = None
         self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
-        self.metrics = SinkMetrics()
-        self._consumer: AIOKafkaConsumer
-        self._producer: AIOKafkaProducer
-        self._admin: AIOKafkaAdminClient
+        self._failure: Exception | None = None
+        self._bus: SinkBus
         self._writer: StoreWriter
 
     def stop(self) -> None:
@@ -106,22 +93,28 @@ class Sink(ConsumerRebalanceListener):
             store = await self._open_store()
             if store is None:
                 return
+            log.info("store open", dsn=str(store.dsn), version=store.version)
             self._writer = StoreWriter(store, self._note_rows, self.metrics.retries.inc)
             stack.push_async_callback(self._writer.close)
             if isinstance(store.dsn, dsns.EmbeddedDsn):
                 await self._start_endpoint(stack)
+            group = f"{self._settings.fleet.application_id}-sink"
+            self._bus = SinkBus(self._connection, group, self._settings.fleet.session_timeout_s)
+            stack.push_async_callback(self._bus.stop)
             try:
-                await self._start_clients(stack)
+                await self._bus.start(FEEDS, self)
                 await self._work(ready)
             except KafkaError as error:
                 raise BusUnavailable(await diagnosis(self._connection) or repr(error)) from error
 
     async def _open_store(self) -> Store | None:
         """The store, migrated; waits for a server that is not up yet. `None`: told to stop meanwhile."""
+        dsn, days = self._settings.store_dsn, self._settings.store.requests_ttl_days
         attempt = 0
         while True:
             try:
-                return await asyncio.to_thread(self._prepare_store)
+                note = lambda change: log.info("store", change=change)  # noqa: E731
+                return await asyncio.to_thread(open_current, dsn, days, note)
             except StoreUnavailable as error:
                 pause_s = min(FIRST_PAUSE_S * 2**attempt, LONGEST_PAUSE_S)
                 log.warning("store unavailable", reason=str(error), retry_in_s=pause_s)
@@ -131,18 +124,6 @@ class Sink(ConsumerRebalanceListener):
             except TimeoutError:
                 attempt += 1
 
-    def _prepare_store(self) -> Store:
-        store = open_store(self._settings.store_dsn)
-        try:
-            for migration in migrate.migrate(store):
-                log.info("migration applied", migration=str(migration))
-            migrate.set_retention(store, self._settings.store.requests_ttl_days)
-        except BaseException:
-            store.close()
-            raise
-        log.info("store open", dsn=str(store.dsn), version=store.version)
-        return store
-
     async def _start_endpoint(self, stack: AsyncExitStack) -> None:
         settings = self._settings
         endpoint = SqlEndpoint(
@@ -150,31 +131,6 @@ class Sink(ConsumerRebalanceListener):
         )
         stack.push_async_callback(endpoint.stop)
         log.info("sql endpoint", url=(await endpoint.start()).url)
-
-    async def _start_clients(self, stack: AsyncExitStack) -> None:
-        options = self._connection.client_options()
-        session_ms = int(self._settings.fleet.session_timeout_s * 1000)
-        self._admin = AIOKafkaAdminClient(**options)
-        await self._admin.start()
-        stack.push_async_callback(self._admin.close)
-        self._producer = AIOKafkaProducer(
-            **options, enable_idempotence=True, max_request_size=DEAD_LETTER_BYTES
-        )
-        await self._producer.start()
-        stack.push_async_callback(self._producer.stop)
-        self._consumer = AIOKafkaConsumer(
-            **options,
-            group_id=self._group,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            session_timeout_ms=session_ms,
-            heartbeat_interval_ms=session_ms // 3,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            metadata_max_age_ms=10_000,  # topics made after our start are found within this
-        )
-        await self._consumer.start()
-        stack.push_async_callback(self._consumer.stop)
-        self._consumer.subscribe(list(FEEDS), listener=self)  # now, or `start` would wait for every topic
 
     async def _work(self, ready: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -210,23 +166,26 @@ class Sink(ConsumerRebalanceListener):
         full = {tp for tp, lane in self._lanes.items() if lane.is_full}
         if self._buffered() >= BUFFER_BYTES:
             full = set(self._lanes)
-        self._consumer.pause(*(full - self._consumer.paused()))
-        self._consumer.resume(*(self._consumer.paused() - full))
-        # Asked even when all is paused: a consumer that does not ask is put out of its group. In a rebalance
-        # the answer takes as long as the slowest member.
+        self._bus.hold(full)
+        # Asked even when all is held: a consumer that does not ask is put out of its group.
         blocked = len(full) == len(self._lanes) > 0
-        answer = asyncio.create_task(self._consumer.getmany(timeout_ms=0 if blocked else FETCH_WAIT_MS))
-        await asyncio.wait({answer, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not answer.done():
-            answer.cancel()
+        reading = asyncio.create_task(self._read(0 if blocked else FETCH_WAIT_MS))
+        await asyncio.wait({reading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not reading.done():
+            reading.cancel()
             return
-        now_s = asyncio.get_running_loop().time()
-        for tp, records in answer.result().items():
-            # Without a lane: just being revoked, or assigned and about to be sought back.
-            if (lane := self._lanes.get(tp)) is not None:
-                lane.add(records, now_s)
+        reading.result()
         if blocked and self._round is not None:
             await asyncio.wait({self._round, stopping}, timeout=FETCH_WAIT_MS / 1000)
+
+    async def _read(self, timeout_ms: int) -> None:
+        """Take what has been fetched. In one step with the client: no rebalance may come between."""
+        fetched = await self._bus.read(timeout_ms)
+        now_s = asyncio.get_running_loop().time()
+        for tp, records in fetched.items():
+            # Without a lane: just being revoked, or assigned and about to be rewound.
+            if (lane := self._lanes.get(tp)) is not None:
+                lane.add(records, now_s)
 
     def _buffered(self) -> int:
         return sum(lane.bytes for lane in self._lanes.values())
@@ -246,7 +205,7 @@ class Sink(ConsumerRebalanceListener):
         # Requests last: they are many, and a finding should not wait for them.
         batches = [lane.cut(now_s) for lane in sorted(lanes, key=lambda lane: lane.tp.topic == REQUESTS.name)]
         with self.metrics.round_seconds.time():
-            if not await self._commit({batch.tp: (batch.first, plan(batch)) for batch in batches}):
+            if not await self._bus.commit({batch.tp: Commit(batch.first, plan(batch)) for batch in batches}):
                 return
             try:
                 async with asyncio.TaskGroup() as group:
@@ -254,46 +213,15 @@ class Sink(ConsumerRebalanceListener):
                         group.create_task(self._store(batch))
             except BaseExceptionGroup as errors:
                 raise errors.exceptions[0] from None
-            await self._commit({batch.tp: (batch.last + 1, "") for batch in batches})
+            await self._bus.commit({batch.tp: Commit(batch.last + 1, "") for batch in batches})
 
     async def _store(self, batch: Batch) -> None:
         async with self._slots:
-            await self._bury(await self._writer.write(batch))
-
-    async def _commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> bool:
-        """Commit; `False` where a partition is no longer ours, and with it nobody's loss."""
-        try:
-            await self._consumer.commit(dict(offsets))
-        except (CommitFailedError, IllegalStateError) as error:
-            log.info("partitions moved on before their commit", reason=str(error))
-            return False
-        return True
-
-    async def _bury(self, refused: Iterable[Refused]) -> None:
-        """Send records that cannot be stored to the dead letters; returns when Kafka has them."""
-        sent = []
-        for record, error in refused:
-            self.metrics.refused.labels(record.topic).inc()
-            place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            if record.topic == DEAD_LETTERS.name:  # or it would come back for ever; it stays in its topic
-                log.error("a dead letter cannot be stored", reason=str(error), **place)
-                continue
-            letter = dead_letter(
-                error, record.value or b"", stage="sink", time=utc_from_ms(record.timestamp), **place
-            )
-            key = f"{record.topic}-{record.partition}-{record.offset}".encode()
-            sent.append(self._send(key, encode_dead_letter(letter)))
-        await asyncio.gather(*sent)
-
-    async def _send(self, key: bytes, value: bytes) -> None:
-        """Write to the dead letters, however long Kafka takes. Repeated after a timeout: the key tells."""
-        while True:
-            try:
-                await self._producer.send_and_wait(DEAD_LETTERS.name, value, key=key)
-                return
-            except (KafkaConnectionError, KafkaTimeoutError) as error:
-                log.warning("bus unavailable", reason=repr(error))
-                await asyncio.sleep(1.0)
+            refused = await self._writer.write(batch)
+            if refused:
+                self.metrics.refused.labels(batch.tp.topic).inc(len(refused))
+                log.warning("refused", records=len(refused), batch=batch.token, first=str(refused[0].error))
+                await self._bus.bury(refused)
 
     async def _settle(self, patience_s: float) -> None:
         """Store what is held, within `patience_s`; what is not then is still in Kafka."""
@@ -303,10 +231,9 @@ class Sink(ConsumerRebalanceListener):
                     await self._round
                 while held := [lane for lane in self._lanes.values() if lane.is_whole]:
                     await self._write(held)
-        except TimeoutError:
-            log.warning("left to be read again", records=sum(map(len, self._lanes.values())))
-        except (KafkaError, BusUnavailable) as error:
-            log.warning("left to be read again", reason=repr(error))
+        except (TimeoutError, KafkaError) as error:
+            held_records = sum(map(len, self._lanes.values()))
+            log.warning("left to be read again", records=held_records, reason=repr(error))
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         try:
@@ -317,39 +244,26 @@ class Sink(ConsumerRebalanceListener):
         self._lanes.clear()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        places = sorted(assigned)
         try:
-            known = await self._committed(places)
-            begins = await self._consumer.beginning_offsets([tp for tp in places if tp not in known])
+            commits = await self._bus.rewind(assigned)
         except Exception as error:  # the client would only log it
             self._failure = error
             return
-        # From here on nothing awaits: what was fetched before has no lane and is fetched again from here.
-        sink = self._settings.sink
-        for tp in places:
-            entry = known.get(tp)
-            begin = entry.offset if entry else begins[tp]
-            self._consumer.seek(tp, begin)
-            planned = entry.metadata if entry else ""
+        # In one step with the rewind: what was read before has no lane, what is read from now on has one.
+        rows, flush_s = self._settings.sink.batch_rows, self._settings.sink.flush_s
+        for tp, commit in commits.items():
             self._lanes[tp] = Lane(
-                tp, begin=begin, plan=planned, batch_rows=sink.batch_rows, flush_s=sink.flush_s
+                tp, begin=commit.offset, plan=commit.plan, batch_rows=rows, flush_s=flush_s
             )
-        log.info("partitions", count=len(places))
-        if places:
+        log.info("partitions", count=len(commits))
+        if commits:
             self._assigned.set()
-
-    async def _committed(self, places: list[TopicPartition]) -> dict[TopicPartition, OffsetAndMetadata]:
-        """Offset and plan of each partition that has them. The consumer itself gives offsets alone."""
-        if not places:  # the protocol takes "none" for "all"
-            return {}
-        entries = await self._admin.list_consumer_group_offsets(self._group, partitions=places)
-        return {tp: entry for tp, entry in entries.items() if entry.offset >= 0}
 
     def _note_rows(self, table: str, count: int) -> None:
         self.metrics.rows.labels(table).inc(count)
 
     def _report(self) -> None:
-        ends = {tp: self._consumer.highwater(tp) for tp in self._lanes}
+        ends = {tp: self._bus.end(tp) for tp in self._lanes}
         lag = sum(max(0, end - self._lanes[tp].begin) for tp, end in ends.items() if end is not None)
         self.metrics.lag.set(lag)
         self.metrics.buffered_bytes.set(self._buffered())

@@ -56,14 +56,7 @@ def _print_missing(settings: Settings) -> None:
 
 
 def _apply(settings: Settings) -> None:
-    from infra.clickhouse.migrate import migrate as apply
-    from infra.clickhouse.migrate import set_retention
-    from infra.clickhouse.store import open_store
+    from infra.clickhouse.migrate import open_current
 
-    with open_store(settings.store_dsn) as store:
-        for migration in apply(store):
-            out.print(f"applied {migration}")
-        days = settings.store.requests_ttl_days
-        if set_retention(store, days):
-            out.print(f"requests are kept for {days} days")
+    with open_current(settings.store_dsn, settings.store.requests_ttl_days, out.print) as store:
         out.print(f"{store.dsn} is up to date (ClickHouse {store.version})")

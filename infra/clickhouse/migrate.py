@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from typing import NamedTuple
 from infra.clickhouse import dsn as dsns
 from infra.clickhouse.dsn import EmbeddedDsn
 from infra.clickhouse.handle import Handle
-from infra.clickhouse.store import Store
+from infra.clickhouse.store import Store, open_store
 from schemas.errors import Fatal, IncompatibleState, Rejected
 
 FOLDER = Path(__file__).with_name("migrations")
@@ -141,6 +141,20 @@ def migrate(store: Store, migrations: Sequence[Migration] | None = None) -> list
             f" ({migration.version}, '{migration.name}', '{migration.checksum}')"
         )
     return missing
+
+
+def open_current(dsn: str, retention_days: int, note: Callable[[str], None]) -> Store:
+    """Open a store, up to date; `note` is told of each change. Raises as `open_store` and `migrate`."""
+    store = open_store(dsn)
+    try:
+        for migration in migrate(store):
+            note(f"applied {migration}")
+        if set_retention(store, retention_days):
+            note(f"requests are kept for {retention_days} days")
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def set_retention(store: Store, days: int) -> bool:
