@@ -114,10 +114,16 @@ class AccountAgent:
         """The lane of a partition, made when first asked for."""
         return self.lanes.setdefault(partition, Lane())
 
-    async def checkpoint_regularly(self) -> None:
-        """Write the state of partitions whose oldest change has waited long enough. Runs for ever."""
+    async def checkpoint_regularly(self, settled: Callable[[], bool]) -> None:
+        """Write the state of partitions whose oldest change has waited long enough. Runs for ever.
+
+        Args:
+            settled: whether it is certain which partitions are ours. During a rebalance it is not.
+        """
         while True:
             await asyncio.sleep(self._checkpoint_s / 4)
+            if not settled():
+                continue
             late = monotonic() - self._checkpoint_s
             due = [number for number, lane in self.lanes.items() if lane.changed and lane.since_s <= late]
             await asyncio.gather(*(self.checkpoint(partition) for partition in due))

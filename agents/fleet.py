@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
 from collections.abc import Callable, Coroutine
 from time import monotonic
 from typing import Any
@@ -27,8 +26,8 @@ from agents.lag import Lag
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.readers import reader
+from agents.reporter import Reporter
 from agents.settings import Settings
-from agents.status import WorkerStatus, remove_status, write_status
 from agents.tables import PlaneTable
 from agents.watchdog import Lease, LoopGuard, StallDetector, Work
 from infra.kafka import admin
@@ -107,6 +106,7 @@ class Fleet:
             idle_source_s=fleet.idle_source_s,
             idle_close_s=fleet.idle_close_s,
         )
+        self._reporter = Reporter(settings.data_dir, self.table, self.accounts, self._lag, self.metrics)
         self.app = build_app(settings, options)
         self.app.transport.drain = self._drain
         self.app.agent(runs_of(self.app, *RAW_FORMATS.values()), name="ingest")(self.ingest.run)
@@ -148,7 +148,7 @@ class Fleet:
             guard.start()
             for work in (
                 self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),
-                self.accounts.checkpoint_regularly(),
+                self.accounts.checkpoint_regularly(lambda: not self.app.rebalancing),
             ):  # fmt: skip
                 self._start(work)
             starting = asyncio.create_task(self.app.start())
@@ -159,7 +159,7 @@ class Fleet:
             await self._stop_in_order(starting)
         finally:
             guard.stop()
-            remove_status(self.settings.data_dir)
+            self._reporter.remove()
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -178,7 +178,7 @@ class Fleet:
 
     async def _stop_in_order(self, starting: asyncio.Task[Any]) -> None:
         self._state = "stopping"
-        self._publish_status()
+        self._reporter.report(self._state)
         try:
             async with asyncio.timeout(STOP_S):
                 await self.app.stop()
@@ -242,85 +242,40 @@ class Fleet:
         """Faust marks itself crashed and goes on doing nothing; we do not."""
         while not self.app.crashed:
             await asyncio.sleep(TICK_S)
-        raise Fatal(f"Faust crashed: {self.app.crash_reason!r}")
+        reason = self.app.crash_reason
+        raise reason if isinstance(reason, StillwatchError) else Fatal(f"Faust crashed: {reason!r}")
 
     async def _watch_lag(self) -> None:
         stalls = StallDetector(self.settings.fleet.commit_stall_s)
         while True:
-            if not await self._lag.refresh():
-                log.warning("the bus does not answer questions about lag")
+            answered = await self._lag.refresh()
+            if not answered and self._state == "running" and not self._lag.known:
+                log.warning("the bus does not say how far the fleet has come")
             stalled = stalls.look(self._works(), monotonic())
             if stalled:
                 raise Fatal(
                     f"nothing was committed for {self.settings.fleet.commit_stall_s:.0f} s although records "
                     f"wait: {stalled}"
                 )
-            for topic in self._read():
-                if (total := self._lag.total([topic.name])) is not None:
-                    self.metrics.lag.labels(topic.name).set(total)
             await asyncio.sleep(LAG_S)
 
     def _works(self) -> list[Work]:
-        consumer = self.app._consumer
-        if not self.app.started or consumer is None or not self._lag.known:
+        if self._state == "starting" or not self._lag.known:
             return []
         restored = self.table.restored
         return [
             Work(tp, (self._lag.committed(*tp), restored), self._lag.of(*tp) or 0)
-            for tp in consumer.assignment()
+            for tp in self.app.consumer.assignment()
         ]
 
     async def _tick(self) -> None:
+        """Renew the lease often, look around once a second."""
         ticks = 0
         while True:
             self._lease.renew()
             if ticks % round(1 / TICK_S) == 0:
-                if self._state == "running":
+                if self._state == "running" and not self.app.rebalancing:
                     self._idle.look()
-                self._publish_status()
+                self._reporter.report(self._state)
             ticks += 1
             await asyncio.sleep(TICK_S)
-
-    def _publish_status(self) -> None:
-        write_status(self.settings.data_dir, self._status())
-
-    def _status(self) -> WorkerStatus:
-        stats = [plane.stats() for plane in self.table.planes.values()]
-        newest = max((plane.newest_ms for plane in self.table.planes.values()), default=0)
-
-        def count(name: str) -> int:
-            return sum(one[name] for one in stats)
-
-        def handled(source: str, outcome: str) -> int:
-            return int(self.metrics.events.labels(source, outcome)._value.get())
-
-        now, events, ingested = monotonic(), handled("accounts", "accepted"), handled("ingest", "accepted")
-        before, before_events, before_ingested = getattr(self, "_last", (now - 1, events, ingested))
-        seconds = max(now - before, 1e-3)
-        self._last = (now, events, ingested)
-        self.metrics.accounts.set(count("accounts"))
-        self.metrics.open_findings.set(count("open_findings"))
-        self.metrics.partitions.set(len(stats))
-        if newest > 0:
-            self.metrics.event_lag.set(time.time() - newest / 1000)
-        return WorkerStatus(
-            pid=os.getpid(),
-            time=time.time(),
-            state=self._state,
-            partitions=sorted(self.table.planes),
-            ingested=ingested,
-            rejected=handled("ingest", "rejected"),
-            events=events,
-            events_per_s=(events - before_events) / seconds,
-            ingested_per_s=(ingested - before_ingested) / seconds,
-            findings=self.accounts.findings,
-            accounts=count("accounts"),
-            open_findings=count("open_findings"),
-            leaked=count("leaked"),
-            late_events=count("late_events"),
-            duplicate_events=count("duplicate_events"),
-            evicted_accounts=count("evicted_accounts"),
-            raw_lag=self._lag.total(topic.name for topic in RAW_FORMATS.values()),
-            requests_lag=self._lag.total([REQUESTS.name]),
-            newest_event_ms=newest if newest > 0 else None,
-        )

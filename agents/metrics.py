@@ -56,6 +56,13 @@ class Metrics:
         build = Gauge("stillwatch_build_info", "Version.", ["version"], registry=self.registry)
         build.labels(version("stillwatch")).set(1)
 
+    def handled(self, source: str, outcome: str) -> int:
+        """Records counted in `events` under these labels."""
+        value = self.registry.get_sample_value(
+            "stillwatch_events_total", {"source": source, "outcome": outcome}
+        )
+        return int(value or 0)
+
     def note_findings(self, findings: Iterable[Finding]) -> None:
         """Count what a plane has said."""
         for finding in findings:

@@ -46,7 +46,7 @@ PARTITION_FETCH_BYTES = 1024 * 1024
 GRACE_S = 0.1
 """How long the other partitions of a topic wait for one that has data we do not hold yet."""
 PATIENCE_S = 5.0
-"""A partition that did not answer within `GRACE_S` is not waited for again for this long."""
+"""A partition that did not answer within `GRACE_S` is waited for again after this long."""
 FINISH_S = 15.0
 """How long partitions that are being taken away wait for the runs in hand."""
 
@@ -120,6 +120,12 @@ class RunConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         consumer = self._ensure_consumer()
         return consumer.last_stable_offset(tp) if consumer._subscription.is_assigned(tp) else None
 
+    def reached(self, tp: TP) -> int | None:
+        """Offset up to which everything was handed out by aiokafka, or holds no record at all."""
+        assignment = self._ensure_consumer()._subscription.subscription.assignment
+        state = assignment.state_value(TopicPartition(*tp)) if assignment is not None else None
+        return state.position if state is not None and state.has_valid_position else None
+
     @property
     def is_member(self) -> bool:
         """False once the group has thrown this worker out: its partitions are somebody else's already."""
@@ -137,7 +143,9 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
         self._fetched: defaultdict[TP, list[ConsumerRecord]] = defaultdict(list)
         self._delivered: defaultdict[TP, deque[Run]] = defaultdict(deque)
         self._next_offset: dict[TP, int] = {}
-        self._not_waited_for: dict[TP, float] = {}
+        self._passed: dict[TP, int] = {}
+        """Offset of a partition when nothing of it was in hand: beyond all records and trailing gaps."""
+        self._starving_since: dict[TP, float] = {}
         self._last_topic = ""
         self._position = asyncio.Lock()
         """Held while fetching and while seeking, so that no fetch returns records from before a seek."""
@@ -177,7 +185,10 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
             held = any(self._fetched[tp] for tp in readable)
             gracious = held and self._oldest() is None
             if gracious:
-                wanted = {tp for topic in self.transport.aligned_topics for tp in self._starving(topic)}
+                # the other topics go on being read: a raw topic that always waits for some partition of its
+                # own would else keep the requests that are made of it unread
+                aligned = self.transport.aligned_topics
+                wanted = {tp for tp in wanted if tp.topic not in aligned or not self._fetched[tp]}
             if not wanted:
                 return
             wait_s = GRACE_S if gracious else 0 if held else timeout_s
@@ -187,29 +198,32 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
             for tp, fetched in records.items():
                 self._fetched[tp] += fetched
                 self._next_offset[tp] = fetched[-1].offset + 1
-            if gracious:
-                until = monotonic() + PATIENCE_S
-                self._not_waited_for.update({tp: until for tp in wanted if not self._fetched[tp]})
+            if not records:
+                self._note_passed(wanted)
+
+    def _note_passed(self, partitions: Iterable[TP]) -> None:
+        """Markers of transactions after the last record are never delivered, but lag until committed."""
+        for tp in partitions:
+            if not self._fetched[tp] and not self._delivered[tp] and (offset := self._thread.reached(tp)):
+                self._passed[tp] = offset
 
     def _readable(self) -> set[TP]:
         """Partitions neither paused nor revoked. A full agent queue pauses none: it blocks the delivery."""
         return self._get_active_partitions() | self._buffered_partitions
 
-    def _starving(self, topic: str) -> list[TP]:
-        """Partitions that have records in Kafka, but none here."""
-        now = monotonic()
-        return [
-            tp
-            for tp in self._readable()
-            if tp.topic == topic
-            and not self._fetched[tp]
-            and (self._end(tp) is None or self._end(tp) > self._next_offset.get(tp, 0))
-            and self._not_waited_for.get(tp, 0) < now
-        ]
-
-    def _end(self, tp: TP) -> int | None:
-        end: int | None = self.highwater(tp)
-        return end
+    def _starving(self, topic: str) -> bool:
+        """Whether to wait for a partition of `topic` that has records in Kafka, but none here."""
+        now, wait = monotonic(), False
+        for tp in self._readable():
+            if tp.topic != topic:
+                continue
+            end = self.highwater(tp)
+            if self._fetched[tp] or (end is not None and end <= self._next_offset.get(tp, 0)):
+                self._starving_since.pop(tp, None)
+            else:
+                since = self._starving_since.setdefault(tp, now)
+                wait = wait or (now - since) % PATIENCE_S < GRACE_S
+        return wait
 
     def _oldest(self) -> TP | None:
         """Partition to hand over next: topics take turns, in a topic the oldest record goes first."""
@@ -253,10 +267,11 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
         """Nothing: a missing offset is covered by the run that follows it."""
 
     def _filter_tps_with_pending_acks(self, topics: Iterable[Any] | None = None) -> Iterator[TP]:
-        return (tp for tp in list(self._delivered) if topics is None or tp in topics or tp.topic in topics)
+        known = {*self._delivered, *self._passed}
+        return (tp for tp in known if topics is None or tp in topics or tp.topic in topics)
 
     def _new_offset(self, tp: TP) -> int | None:
-        runs, offset = self._delivered[tp], None
+        runs, offset = self._delivered[tp], self._passed.get(tp)
         while runs and runs[0].acked:
             offset = runs.popleft().offset + 1
         return offset
@@ -267,7 +282,7 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
             tp: Progress(
                 committed=self._committed_offset[tp],
                 fetched=self._next_offset.get(tp),
-                end=self._end(tp),
+                end=self.highwater(tp),
                 in_hand=len(self._fetched[tp]) + sum(run.length for run in self._delivered[tp]),
             )
             for tp in self.assignment()
@@ -277,16 +292,19 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _forget(self, partitions: Iterable[TP]) -> None:
         for tp in list(partitions):
-            for held in (self._fetched, self._delivered, self._next_offset, self._not_waited_for):
-                held.pop(tp, None)  # type: ignore[attr-defined]
+            self._fetched.pop(tp, None)
+            self._delivered.pop(tp, None)
+            self._next_offset.pop(tp, None)
+            self._passed.pop(tp, None)
+            self._starving_since.pop(tp, None)
 
     async def perform_seek(self) -> None:
         """Go back to the committed offsets everywhere; where there are none, to the beginning."""
         async with self._position:
-            self._forget({*self._fetched, *self._delivered, *self._next_offset})
+            self._forget({*self._fetched, *self._delivered, *self._next_offset, *self._passed})
             await super().perform_seek()
             # aiokafka leaves the position of the others where it is: what was fetched before would be lost
-            fresh = [TopicPartition(*tp) for tp in self.assignment() if self._read_offset[tp] is None]
+            fresh = [TopicPartition(*tp) for tp in self.assignment() if not self._read_offset[tp]]
             if fresh:
                 await self._thread.seek_to_beginning(*fresh)
             self._next_offset.update({tp: offset for tp, offset in self._read_offset.items() if offset})
