@@ -161,8 +161,8 @@ class AccountAgent:
         output.findings = self._suppressions.mark_all(output.findings)
         self._metrics.note_findings(output.findings)
         self.findings += len(output.findings)
-        for topic, key, value, headers, timestamp_ms in emit.records(output):
-            self._outbox.put(topic, key, value, headers=headers, timestamp_ms=timestamp_ms)
+        for topic, key, value, headers in emit.records(output):
+            self._outbox.put(topic, key, value, headers=headers)
 
     def _process(self, plane: AccountPlane, run: Run) -> PlaneOutput:
         started = time.perf_counter()

@@ -1,6 +1,8 @@
 """What one run of an account plane sends to Kafka: findings, alerts and profiles, as plain records.
 
-Pure, so that the fleet, its tests and its retries agree on every byte.
+Pure, so that the fleet, its tests and its retries agree on every byte. Event time is in the values; the Kafka
+timestamp is when the record was produced, because brokers delete by it: findings about an old trace would be
+gone before anybody read them.
 """
 
 from __future__ import annotations
@@ -22,8 +24,6 @@ class Record(NamedTuple):
     key: bytes
     value: bytes
     headers: list[tuple[str, bytes]]
-    timestamp_ms: int
-    """Event time, never wall clock."""
 
 
 class Output(Protocol):
@@ -45,13 +45,9 @@ def records(output: Output) -> list[Record]:
     out: list[Record] = []
     for finding in output.findings:
         key = finding.finding_id.encode()
-        time_ms = round(finding.time.timestamp() * 1000)
-        out.append(Record(FINDINGS.name, key, encode_finding(finding), [], time_ms))
+        out.append(Record(FINDINGS.name, key, encode_finding(finding), []))
         if finding.suppressed_by is None:
-            out.append(Record(ALERTS.name, key, encode_ocsf(finding), headers(finding), time_ms))
+            out.append(Record(ALERTS.name, key, encode_ocsf(finding), headers(finding)))
     for profile in output.profiles:
-        end_ms = round((profile.window_start.timestamp() + profile.window_s) * 1000)
-        out.append(
-            Record(PROFILES.name, profile.account_key.encode(), encode_profile(profile), [], end_ms)
-        )
+        out.append(Record(PROFILES.name, profile.account_key.encode(), encode_profile(profile), []))
     return out
