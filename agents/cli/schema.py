@@ -28,7 +28,7 @@ _TYPES: dict[str, tuple[Any, str]] = {
     "dead-letter": (DeadLetter, "record that could not be used, topic stillwatch.deadletters.v1"),
     "control": (Control, "suppression, override or verdict, topic stillwatch.control.v1"),
     "settings": (Settings, "stillwatch.toml"),
-    "detection": (DetectionConfig, "the [detection] table of stillwatch.toml"),
+    "detection": (DetectionConfig, "table detection of stillwatch.toml"),
 }
 
 
