@@ -31,6 +31,7 @@ EXIT_TERMINATED = 143
 def demo(
     seconds: Annotated[float, typer.Option(min=5, help="Wall time of the feed.")] = 75.0,
     accounts: Annotated[int, typer.Option(min=50, help="Benign accounts.")] = 400,
+    hours: Annotated[int, typer.Option(min=3, max=20, help="Simulated time.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     folder: Annotated[Path, typer.Option(help="Where its data goes; emptied first.")] = FOLDER,
@@ -50,7 +51,13 @@ def demo(
     _empty(folder)
     with View(out) as view:
         demonstration = Demonstration(
-            folder, seconds=seconds, accounts=accounts, seed=seed, workers=workers, view=view
+            folder,
+            seconds=seconds,
+            accounts=accounts,
+            hours=hours,
+            seed=seed,
+            workers=workers,
+            view=view,
         )
         result = _run(demonstration.run())
     screen = [

@@ -100,9 +100,7 @@ class Feed:
             if ahead > STEP_S or self.sent % STEP_RECORDS == 0:
                 await asyncio.sleep(max(ahead, 0.0))
                 await self._wait_for_room()
-            await producer.send(
-                RAW_NATIVE.name, record.value, key=record.key, timestamp_ms=record.time_ms
-            )
+            await producer.send(RAW_NATIVE.name, record.value, key=record.key)
             self.sent += 1
             self.position_ms = record.time_ms
             times = self._answers.get(record.key)

@@ -39,9 +39,9 @@ ROWS_SQL = "SELECT count() FROM requests_current"
 WINDOWED_SQL = "SELECT sum(requests) FROM account_windows_current"
 
 FURTHER_SQL = (
-    "SELECT * FROM findings_current ORDER BY raised_at",
+    "SELECT raised_at, subject_id, detector, severity, leaked_count, title FROM findings_current",
     "SELECT subject_id, answers_before_finding, answers FROM leaked_answers",
-    "SELECT * FROM account_timeline WHERE account_id = '{account}' ORDER BY time",
+    "SELECT time, kind, what FROM account_timeline WHERE account_id = '{account}' ORDER BY time",
     "SELECT template_hash, count() AS n, uniq(prompt_hash) AS prompts FROM requests_current "
     "WHERE account_id = '{account}' GROUP BY template_hash ORDER BY n DESC LIMIT 5",
 )
@@ -73,17 +73,25 @@ class Demonstration:
     Args:
         folder: gets all data; made by the caller.
         seconds: wall time of the feed.
-        accounts, seed: of the simulated world.
+        accounts, hours, seed: of the simulated world.
         workers: worker processes.
         view: where to show it.
     """
 
     def __init__(
-        self, folder: Path, *, seconds: float, accounts: int, seed: int, workers: int, view: View
+        self,
+        folder: Path,
+        *,
+        seconds: float,
+        accounts: int,
+        hours: int,
+        seed: int,
+        workers: int,
+        view: View,
     ) -> None:
         self._config = write_settings(folder)
         self._settings: Settings = load(self._config)
-        self._scenario = scenario(accounts, seed, int(time.time() * 1000))
+        self._scenario = scenario(accounts, hours, seed, int(time.time() * 1000))
         self._seconds = seconds
         self._view = view
         self._stack = Stack(self._settings, self._config, workers, self._progress)

@@ -8,8 +8,6 @@ from pathlib import Path
 from streams.simulation.attackers import HEAVY, TEMPLATED
 from streams.simulation.scenario import Scenario
 
-HOURS = 12
-"""Event time of the whole demonstration."""
 FIRST_HOUR = 6
 HOUR_MS = 3_600_000
 PARTITIONS = 4
@@ -20,22 +18,22 @@ alone they are what a templated pipeline is, and the `template` detector says so
 positives; telling them apart takes more than one account's content."""
 
 
-def scenario(accounts: int, seed: int, now_ms: int) -> Scenario:
-    """The half day before the last full hour. In that world it is always the same part of the day, so that
-    a seed means the same course of events whenever the demonstration runs.
+def scenario(accounts: int, hours: int, seed: int, now_ms: int) -> Scenario:
+    """The hours before the last full one. In that world they are always the same part of the day, so that a
+    seed means the same course of events whenever the demonstration runs.
 
     Not longer ago: Kafka deletes by the age of records, and they are dated by event time.
 
-    >>> world = scenario(400, 7, now_ms=1_795_442_400_001)     # 23 November 2026, 14:00 UTC
+    >>> world = scenario(400, 12, 7, now_ms=1_795_442_400_001)     # 23 November 2026, 14:00 UTC
     >>> world.end_ms, world.hour_of_day(world.start_ms)
     (1795442400000, 6)
     """
     return Scenario(
         accounts=accounts,
         seed=seed,
-        start_ms=(now_ms // HOUR_MS - HOURS) * HOUR_MS,
+        start_ms=(now_ms // HOUR_MS - hours) * HOUR_MS,
         first_hour=FIRST_HOUR,
-        duration_s=HOURS * 3600,
+        duration_s=hours * 3600,
         without=LOOK_ALIKES,
         campaigns=(HEAVY, TEMPLATED),
         # one customer must not take the whole run

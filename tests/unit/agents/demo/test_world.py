@@ -12,7 +12,7 @@ from streams.simulation.traffic import Traffic
 
 @pytest.mark.parametrize("now_ms", [1_795_442_400_000 + hour * HOUR_MS + 1 for hour in range(0, 48, 5)])
 def test_the_simulated_half_day_is_just_over_and_young_enough_for_every_topic(now_ms):
-    world = scenario(400, 7, now_ms)
+    world = scenario(400, 12, 7, now_ms)
     assert world.end_ms <= now_ms < world.end_ms + HOUR_MS
     assert now_ms - world.start_ms < min(topic.retention_ms for topic in ALL)
 
@@ -20,7 +20,7 @@ def test_the_simulated_half_day_is_just_over_and_young_enough_for_every_topic(no
 def test_a_seed_takes_the_same_course_at_any_time_of_the_day():
     courses = []
     for now_ms in (1_795_442_400_000, 1_795_442_400_000 + 7 * HOUR_MS):
-        world = scenario(50, 7, now_ms)
+        world = scenario(50, 12, 7, now_ms)
         records = islice(Traffic(world), 500)
         courses.append([(record.key, record.time_ms - world.start_ms) for record in records])
     assert courses[0] == courses[1]
