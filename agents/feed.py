@@ -1,6 +1,7 @@
 """Feed: files of raw records onto the raw topic of their format, at a chosen pace.
 
-Keyed by account, so that one account's records keep their order; the Kafka timestamp is the event time.
+Keyed by account, so that one account's records keep their order. The Kafka timestamp is the time of
+sending, not event time: brokers delete by it, and an old trace would be gone before it is read.
 """
 
 from __future__ import annotations
@@ -80,15 +81,7 @@ async def feed(
             else:
                 # An unreadable record goes anywhere, but to the same place each time.
                 partition = outbox.partition_of(topic.name, record.account_key or record.payload[:64])
-                # Brokers refuse timestamps ahead of their clock, and with one record its whole batch.
-                timestamp_ms = min(record.time_ms, round(time.time() * 1000))
-                outbox.put(
-                    topic.name,
-                    record.account_key,
-                    record.payload,
-                    partition=partition,
-                    timestamp_ms=timestamp_ms,
-                )
+                outbox.put(topic.name, record.account_key, record.payload, partition=partition)
                 done.events += 1
             if done.lines % TURN_RECORDS == 0:
                 await asyncio.sleep(0)

@@ -149,7 +149,6 @@ class IngestAgent:
                 REQUESTS.name,
                 event.account_key.encode(),
                 encode_event(event),
-                timestamp_ms=event.time_ms,
                 headers=[(ORIGIN, pack_origin(Origin(source, record.partition, record.offset)))],
             )
         run.value.clear()

@@ -123,17 +123,16 @@ class Outbox:
         value: bytes | None,
         *,
         partition: int | None = None,
-        timestamp_ms: int | None = None,
         headers: list[tuple[str, bytes]] = _NO_HEADERS,
     ) -> None:
         """Append a record to the open batch of its partition. Does not wait, does not fail."""
         tp = TP(topic, self.partition_of(topic, key) if partition is None else partition)
         letters = self._letters.get(tp)
         letter = letters[-1] if letters else self._open(tp)
-        size = letter.builder.append(key=key, value=value, timestamp=timestamp_ms, headers=headers)
+        size = letter.builder.append(key=key, value=value, timestamp=None, headers=headers)
         if size is None:
             letter = self._open(tp)
-            size = letter.builder.append(key=key, value=value, timestamp=timestamp_ms, headers=headers)
+            size = letter.builder.append(key=key, value=value, timestamp=None, headers=headers)
         letter.bytes += size.size
         self.pending_bytes += size.size
         self.sent_records += 1

@@ -128,8 +128,8 @@ class FleetSettings(_Section):
     """Consumer group of the workers; the sink's is ``<application_id>-sink``."""
     run_records: int = Field(2000, ge=1)
     """Most records handed to an agent as one run."""
-    align_s: float = Field(30.0, gt=0)
-    """How far, in event time, one partition of a raw topic may be read ahead of its others."""
+    align_s: float = Field(0.25, gt=0)
+    """How far one partition of a raw topic may be read ahead of its others, by the time of production."""
     checkpoint_s: float = Field(0.5, gt=0)
     """How often account state is written to its changelog, and offsets become committable."""
     idle_source_s: float = Field(15.0, gt=0)

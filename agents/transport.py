@@ -15,7 +15,7 @@ Rules that make it safe:
 
 Within a topic the partition whose next record is oldest goes first, and for `aligned_topics` a run is cut
 before it gets `align_ms` ahead of the other partitions. Otherwise a backfill at full speed would read one
-partition far ahead of the rest in event time, and the rest would look late.
+partition far ahead of the rest, and the rest would look late. What was produced together is read together.
 
 Written for faust-streaming 0.15.3, mode 0.7 and aiokafka 0.14, which `pyproject.toml` pins.
 """
@@ -367,7 +367,7 @@ class RunTransport(driver.Transport):  # type: ignore[misc]
     Args:
         client_options: aiokafka client arguments: ``bootstrap_servers`` and security.
         run_records: most records in one run.
-        aligned_topics: topics whose partitions are kept together in event time.
+        aligned_topics: topics whose partitions are kept together, by when their records were produced.
         align_ms: how far a run may get ahead of the oldest record held of its topic.
     """
 

@@ -124,15 +124,13 @@ class TestFleet:
 async def feed(
     connection: Connection, events: Sequence[RequestEvent], per_s: float = 1e9, topic: Topic = RAW_NATIVE
 ) -> None:
-    """Send events as a gateway would: keyed by account, dated by event time."""
+    """Send events as a gateway would: keyed by account."""
     producer = AIOKafkaProducer(**connection.client_options(), linger_ms=5)
     await producer.start()
     try:
         begin = asyncio.get_running_loop().time()
         for number, event in enumerate(events):
-            await producer.send(
-                topic.name, encode_event(event), key=event.account_key.encode(), timestamp_ms=event.time_ms
-            )
+            await producer.send(topic.name, encode_event(event), key=event.account_key.encode())
             if number % 100 == 0:
                 early_s = begin + number / per_s - asyncio.get_running_loop().time()
                 await asyncio.sleep(max(0, early_s))
