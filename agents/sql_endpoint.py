@@ -107,8 +107,8 @@ class SqlEndpoint:
             scratch.replace(self._folder / name)
 
     async def _query(self, request: web.Request) -> web.Response:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._token}".encode()):
             return _failure(401, Rejected("the bearer token is missing or old; it is in the file `token`"))
         try:
             sql = (await request.read()).decode()

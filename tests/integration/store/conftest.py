@@ -5,19 +5,25 @@ A process can have one chDB directory open at a time, so the tests of a module s
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from infra.clickhouse import migrate
 from infra.clickhouse.dsn import parse
 from infra.clickhouse.handle import Handle
 from infra.clickhouse.libchdb_server import LibchdbServer
 from infra.clickhouse.store import Store, open_store
+from infra.kafka import admin
+from infra.kafka.connection import Connection
+from infra.kafka.embedded import EmbeddedKafka
 from schemas.errors import MissingDependency
+from tests.integration.store import feed
 
 _number = count(1)
 
@@ -73,3 +79,23 @@ def store(store_dsn: str) -> Iterator[Store]:
         yield opened
     with open_store(store_dsn) as opened:  # not the same handle: a test may have closed it
         opened.command(f"DROP DATABASE {opened.dsn.database}")
+
+
+@pytest.fixture(scope="session")
+def broker(kafka_factory: Callable[..., EmbeddedKafka]) -> Iterator[EmbeddedKafka]:
+    with kafka_factory() as running:
+        yield running
+
+
+@pytest.fixture
+async def bus(broker: EmbeddedKafka) -> Connection:
+    """The broker with all topics new."""
+    connection = Connection(bootstrap=broker.bootstrap)
+    client = AIOKafkaAdminClient(**connection.client_options())
+    await client.start()
+    while ours := [name for name in await client.list_topics() if name.startswith("stillwatch.")]:
+        await client.delete_topics(ours)
+        await asyncio.sleep(0.05)
+    await client.close()
+    await admin.create_topics(connection, feed.PARTITIONS)
+    return connection

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -12,8 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 
 from agents import sink as sink_module
 from agents import sink_bus
@@ -23,44 +20,19 @@ from agents.sink_bus import Commit, SinkBus
 from infra.clickhouse import migrate
 from infra.clickhouse.libchdb_server import LibchdbServer
 from infra.clickhouse.store import Store, open_store
-from infra.kafka import admin
 from infra.kafka.connection import Connection
-from infra.kafka.embedded import EmbeddedKafka
-from schemas import topics
 from schemas.control import Suppression, Verdict, control_key, encode_control
+from schemas.errors import Fatal
 from schemas.event import encode_event
 from schemas.finding import encode_finding
-from schemas.partitioning import partition_for
 from schemas.profile import AccountWindow, encode_profile
 from schemas.topics import CONTROL, FINDINGS, PROFILES, REQUESTS
+from tests.integration.store.feed import CURRENT, DISTINCT, PATIENCE_S, RAW, produce, requests, until
 from tests.integration.store.records import START, finding, request
 
 pytestmark = pytest.mark.integration
 
-PARTITIONS = 4
-PATIENCE_S = 90.0
-"""Until a test gives up; not a time that anything is held to."""
 _number = count(1)
-
-
-@pytest.fixture(scope="module")
-def broker(kafka_factory: Callable[..., EmbeddedKafka]) -> Iterator[EmbeddedKafka]:
-    with kafka_factory() as running:
-        yield running
-
-
-@pytest.fixture
-async def bus(broker: EmbeddedKafka) -> Connection:
-    """The broker with all topics new."""
-    connection = Connection(bootstrap=broker.bootstrap)
-    client = AIOKafkaAdminClient(**connection.client_options())
-    await client.start()
-    await client.delete_topics([name for name in await client.list_topics() if name.startswith("stillwatch.")])
-    while any(name.startswith("stillwatch.") for name in await client.list_topics()):
-        await asyncio.sleep(0.05)
-    await client.close()
-    await admin.create_topics(connection, PARTITIONS)
-    return connection
 
 
 @pytest.fixture
@@ -97,43 +69,11 @@ async def running(settings: Settings, bus: Connection) -> AsyncIterator[Sink]:
         await task
 
 
-async def produce(bus: Connection, topic: topics.Topic, records: Iterable[tuple[bytes | None, bytes | None]]) -> None:
-    """Write records; by key as Kafka would, without a key to partition 0."""
-    producer = AIOKafkaProducer(**bus.client_options(), linger_ms=20)
-    await producer.start()
-    try:
-        spread = topic.partitions or PARTITIONS
-        sent = [
-            await producer.send(topic.name, value, key=key, partition=partition_for(key, spread) if key else 0)
-            for key, value in records
-        ]
-        await asyncio.gather(*sent)
-    finally:
-        await producer.stop()
-
-
-def requests(numbers: Iterable[int]) -> list[tuple[bytes, bytes]]:
-    events = [request(n, account=n % 97) for n in numbers]
-    return [(event.account_key.encode(), encode_event(event)) for event in events]
-
-
-async def until(store: Store, sql: str, expected: Any) -> None:
-    """Wait until a query gives `expected`."""
-    deadline = time.monotonic() + PATIENCE_S
-    while (found := await asyncio.to_thread(store.query, sql)) != [(expected,)]:
-        assert time.monotonic() < deadline, f"{sql}: {found}, not {expected}"
-        await asyncio.sleep(0.05)
-
-
-RAW = "SELECT count() FROM requests"
-CURRENT = "SELECT count() FROM requests_current"
-STORED = "SELECT uniqExact(event_id) FROM requests"
-
-
 async def test_each_topic_reaches_its_tables(settings: Settings, bus: Connection, store: Store) -> None:
     window = AccountWindow(
-        tenant_id="default", account_id="a", window_start=START.replace(microsecond=0), window_s=60, requests=3
-    )
+        tenant_id="default", account_id="a", window_start=START.replace(microsecond=0), window_s=60,
+        requests=3,
+    )  # fmt: skip
     verdict = Verdict(id="v1", finding_id="fnd_1", verdict="benign", time=START)
     withdrawn = msgspec.structs.replace(verdict, id="v2")
     silence = Suppression(id="s", until=datetime(2030, 1, 1, tzinfo=UTC))
@@ -172,7 +112,7 @@ async def test_a_crash_after_the_insert_repeats_the_batch_under_its_token(
     settings.sink.batch_rows, settings.sink.flush_s = 17, 0.05
     await produce(bus, REQUESTS, requests(range(1000, 1100)))
     async with running(settings, bus):
-        await until(store, STORED, 1100)
+        await until(store, DISTINCT, 1100)
     assert store.query(RAW) == [(1100,)]
 
 
@@ -193,7 +133,7 @@ async def test_without_a_plan_the_views_still_count_once(
 async def test_poison_is_found_and_buried_and_the_rest_goes_on(
     settings: Settings, bus: Connection, store: Store
 ) -> None:
-    good = requests(range(400))
+    good = [(key, value or b"") for key, value in requests(range(400))]
     wrong = {
         100: b"not json",
         101: b"",
@@ -246,7 +186,7 @@ async def test_a_store_outage_delays_and_loses_nothing(
         assert sink._buffered() == held, "it has stopped reading"
         server.start()
         with open_store(server.dsn("outage")) as store:
-            await until(store, STORED, 4000)
+            await until(store, DISTINCT, 4000)
             await until(store, CURRENT, 4000)
     server.stop()
 
@@ -278,18 +218,16 @@ async def test_partitions_that_move_between_sinks_are_stored_once(
     feeding = asyncio.create_task(feed(range(4000)))
     async with running(settings, bus):
         async with running(settings, bus):
-            await until(store, f"SELECT {STORED[7:]}".replace("uniqExact(event_id)", "count() > 500"), 1)
+            await until(store, "SELECT count() > 500 FROM requests", 1)
         async with running(settings, bus):
             await feeding
-            await until(store, STORED, 4000)
+            await until(store, DISTINCT, 4000)
     assert store.query(RAW) == [(4000,)]
 
 
 async def test_a_dropped_table_stops_the_sink_and_buries_nothing(
     settings: Settings, bus: Connection, store: Store
 ) -> None:
-    from schemas.errors import Fatal
-
     sink, ready = Sink(settings, bus), asyncio.Event()
     task = asyncio.create_task(sink.run(ready.set))
     await asyncio.wait_for(ready.wait(), PATIENCE_S)

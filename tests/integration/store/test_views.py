@@ -78,8 +78,8 @@ def test_leaked_answers_are_those_before_anybody_was_told(store: Store) -> None:
     put(store, "requests", [*requests, request(1, status="failure")])
     put_findings(store, finding(1), finding(2))
     [row] = store.query(
-        "SELECT answers_before_finding, answers, output_tokens_before_finding, output_tokens, accounts, raised_at"
-        " FROM leaked_answers WHERE finding_id = 'fnd_1'"
+        "SELECT answers_before_finding, answers, output_tokens_before_finding, output_tokens, accounts,"
+        " raised_at FROM leaked_answers WHERE finding_id = 'fnd_1'"
     )
     assert row == (60, 120, 120, 240, 1, START + timedelta(seconds=60))
 
