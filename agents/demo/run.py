@@ -95,6 +95,7 @@ class Demonstration:
         self._seconds = seconds
         self._view = view
         self._stack = Stack(self._settings, self._config, workers, self._progress)
+        self._average_per_s = 0.0
         self._listener: Listener
         self._feed: Feed
 
@@ -115,8 +116,10 @@ class Demonstration:
                 self._present(), self._stack.watch(), self._listener.run(), self._keep_showing()
             )
         finally:
+            self._board.events_per_s = self._average_per_s
             self._progress("stopping")
             await self._stack.stop()
+            self._progress("stopped")
 
     @property
     def _board(self) -> Board:
@@ -131,12 +134,13 @@ class Demonstration:
 
     async def _present(self) -> Result:
         """Feed, wait until all has arrived, judge."""
+        begun = monotonic()
         self._progress("running")
         await self._feed.run()
         self._progress("settling")
         await self._settled()
+        self._average_per_s = self._feed.sent / (monotonic() - begun)
         self._look()
-        self._view.show()
         findings = await self._stored()
         leaked = {a.account: a.leaked for a in self._board.attackers if a.leaked is not None}
         checks = judge(

@@ -150,8 +150,8 @@ class View:
         table = Table(box=None, expand=True, pad_edge=False, header_style="dim")
         table.add_column("attacker", ratio=2)
         table.add_column("account", ratio=2)
-        table.add_column("answers got", justify="right", ratio=1)
-        table.add_column("leaked before finding", justify="right", ratio=2)
+        table.add_column("answers", justify="right", ratio=1)
+        table.add_column("before finding", justify="right", ratio=2)
         table.add_column("", ratio=2)
         for attacker in self.board.attackers:
             found = attacker.leaked is not None
