@@ -33,7 +33,7 @@ async def load(connection: Connection, records: Iterable[Record], topic: str = R
     await producer.start()
     open_batches: dict[int, Any] = {}
     sent: set[asyncio.Future[Any]] = set()
-    number = 0
+    count = 0
 
     async def send(partition: int) -> None:
         batch = open_batches.pop(partition)
@@ -41,7 +41,7 @@ async def load(connection: Connection, records: Iterable[Record], topic: str = R
         sent.add(await producer.send_batch(batch, topic, partition=partition))
 
     try:
-        for number, (partition, key, value, timestamp_ms, headers) in enumerate(records, 1):
+        for count, (partition, key, value, timestamp_ms, headers) in enumerate(records, 1):
             batch = open_batches.setdefault(partition, producer.create_batch())
             if batch.append(key=key, value=value, timestamp=timestamp_ms, headers=headers) is None:
                 await send(partition)
@@ -52,7 +52,7 @@ async def load(connection: Connection, records: Iterable[Record], topic: str = R
         await asyncio.gather(*sent)
     finally:
         await producer.stop()
-    return number
+    return count
 
 
 async def preload(connection: Connection, workload: Workload) -> None:

@@ -131,9 +131,8 @@ def main() -> None:
     parser.add_argument("--jobs", default="windowed,full", help="comma-separated; default both")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and keep its logs")
     args = parser.parse_args()
-    wanted = [
-        (job, engine) for job, engine in JOBS if engine in args.engines.split(",") and job in args.jobs.split(",")
-    ]
+    engines, jobs = args.engines.split(","), args.jobs.split(",")
+    wanted = [(job, engine) for job, engine in JOBS if engine in engines and job in jobs]
     workload = Workload(events=args.events, accounts=args.accounts, partitions=PARTITIONS)
     folder = args.keep or Path(tempfile.mkdtemp(prefix="stillwatch-bench-"))
     folder.mkdir(parents=True, exist_ok=True)

@@ -141,7 +141,8 @@ class WindowPlane:
             rows["minute"][:, column] = minute
             rows["requests"][:, column] = requests[slots]
             rows["tokens"][:, column] = tokens[slots]
-        offsets, data, size = self.offset[slots].tobytes(), rows.tobytes(), len(minutes) * OPEN_MINUTE.itemsize
+        offsets, data = self.offset[slots].tobytes(), rows.tobytes()
+        size = len(minutes) * OPEN_MINUTE.itemsize
         records: list[tuple[bytes, bytes | None]] = [
             (self.keys[slot], offsets[8 * row : 8 * row + 8] + data[size * row : size * row + size])
             for row, slot in enumerate(slots.tolist())

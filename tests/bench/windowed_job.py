@@ -60,5 +60,5 @@ def flagged(account_id: str, minute: int, requests: int, tokens: int) -> dict[st
 
 def checksum(windows: Iterable[tuple[str, int, int, int]]) -> str:
     """One value for a set of flagged windows (account, minute, requests, tokens), whatever their order."""
-    lines = sorted({f"{account},{minute},{requests},{tokens}\n" for account, minute, requests, tokens in windows})
-    return blake2b("".join(lines).encode(), digest_size=8).hexdigest()
+    lines = sorted({",".join(map(str, window)) for window in windows})
+    return blake2b("\n".join(lines).encode(), digest_size=8).hexdigest()

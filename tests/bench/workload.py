@@ -228,5 +228,5 @@ def _fingerprints(rng: random.Random, count: int) -> list[Fingerprint]:
 
 def _templated_fingerprints(rng: random.Random, count: int) -> list[Fingerprint]:
     maker = Fingerprinter(b"bench", "k1")
-    mould = "you are an expert teacher solve the following exercise step by step {} and show all your reasoning"
+    mould = "you are an expert teacher solve the following exercise step by step {} and show your reasoning"
     return [maker.fingerprint(mould.format(" ".join(rng.choices(WORDS, k=30)))) for _ in range(count)]

@@ -14,6 +14,7 @@ from bytewax.connectors.kafka import KafkaSink, KafkaSinkMessage, KafkaSource, K
 from bytewax.dataflow import Dataflow
 from bytewax.operators import windowing
 from bytewax.recovery import RecoveryConfig, init_db_dir
+
 from tests.bench.windowed_job import FLAG_ABOVE, LATENESS_S, WINDOW_S, arguments, flagged, mark
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -50,17 +51,18 @@ def flag(closed: tuple[str, tuple[int, tuple[int, int]]]) -> KafkaSinkMessage[by
 
 
 flow = Dataflow("windowed")
-messages = op.input("requests", flow, KafkaSource([args.bootstrap], [args.topic], tail=False, batch_size=1000))
+source = KafkaSource([args.bootstrap], [args.topic], tail=False, batch_size=1000)
+messages = op.input("requests", flow, source)
 requests = op.map("keyed", messages, keyed)
 clock = windowing.EventClock(
     ts_getter=lambda request: request[0],
     wait_for_system_duration=timedelta(seconds=LATENESS_S),
     to_system_utc=lambda _: None,  # a backlog: its minutes have nothing to do with the wall clock
 )
+minutes = windowing.TumblingWindower(length=timedelta(seconds=WINDOW_S), align_to=EPOCH)
 windows = windowing.fold_window(
-    "windows", requests, clock, windowing.TumblingWindower(length=timedelta(seconds=WINDOW_S), align_to=EPOCH),
-    lambda: (0, 0), add, merge, ordered=False,
-)  # fmt: skip
+    "windows", requests, clock, minutes, lambda: (0, 0), add, merge, ordered=False
+)
 op.output("flags", op.filter_map("flag", windows.down, flag), KafkaSink([args.bootstrap], args.output))
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import faust
 import uvloop
+
 from tests.bench.windowed_job import FLAG_ABOVE, WINDOW_S, arguments, checksum, flagged, mark
 
 uvloop.install()  # what ``loop: uvloop://`` of Faust's worker does

@@ -15,6 +15,7 @@ from typing import Any
 
 from pyflink.common import Configuration
 from pyflink.table import EnvironmentSettings, TableEnvironment
+
 from tests.bench.windowed_job import FLAG_ABOVE, LATENESS_S, WINDOW_S, arguments, mark
 
 LOOK_S = 0.2

@@ -7,6 +7,7 @@ from typing import Any
 import quixstreams
 from quixstreams import Application
 from quixstreams.dataframe.windows import Count, Sum
+
 from tests.bench.windowed_job import FLAG_ABOVE, LATENESS_S, WINDOW_S, arguments, flagged, mark
 
 args = arguments()
