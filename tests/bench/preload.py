@@ -41,12 +41,15 @@ async def load(connection: Connection, records: Iterable[Record], topic: str = R
         sent.add(await producer.send_batch(batch, topic, partition=partition))
 
     try:
-        for count, (partition, key, value, timestamp_ms, headers) in enumerate(records, 1):
-            batch = open_batches.setdefault(partition, producer.create_batch())
-            if batch.append(key=key, value=value, timestamp=timestamp_ms, headers=headers) is None:
+        for partition, key, value, timestamp_ms, headers in records:
+            count += 1
+            for _ in range(2):
+                batch = open_batches.get(partition)
+                if batch is None:
+                    batch = open_batches[partition] = producer.create_batch()
+                if batch.append(key=key, value=value, timestamp=timestamp_ms, headers=headers) is not None:
+                    break
                 await send(partition)
-                batch = open_batches.setdefault(partition, producer.create_batch())
-                batch.append(key=key, value=value, timestamp=timestamp_ms, headers=headers)
         for partition in list(open_batches):
             await send(partition)
         await asyncio.gather(*sent)
