@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agents import cli
+from agents.cli import terminal
 from agents.settings import Settings, load
 from infra.kafka.connection import Connection
 from infra.kafka.embedded import EmbeddedKafka
@@ -64,3 +67,30 @@ def kafka_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 def kafka(kafka_factory: Callable[..., EmbeddedKafka]) -> Connection:
     """One broker for the whole session, without topics. Name topics and groups so that tests cannot meet."""
     return Connection(bootstrap=kafka_factory().bootstrap)
+
+
+Command = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def stillwatch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Runs the command in the test's folder; returns its exit code and all it printed.
+
+    In this process, because twenty interpreters would take longer than all the rest of this module.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(terminal.out, "width", 400)
+
+    def run(*arguments: str, **environment: str) -> tuple[int, str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["stillwatch", *arguments])
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out + said.err
+
+    return run

@@ -12,6 +12,7 @@ from schemas.errors import InvalidSetting
 DEFAULT_DATABASE = "stillwatch"
 SETTING = "store.dsn"
 FORMS = "Write chdb:///absolute/path (embedded) or http(s)://user:password@host:port/database"
+ESCAPING = "In a password write %23 for #, %2F for /, %3A for :, %3F for ?, %40 for @"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
@@ -59,8 +60,8 @@ def parse(text: str) -> Dsn:
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018 - raises for a port that is none
-    except ValueError as error:
-        raise InvalidSetting(SETTING, f"not a DSN ({error})", FORMS) from error
+    except ValueError:  # not quoted: what it takes for a port may be half a password
+        raise InvalidSetting(SETTING, "its host and port cannot be read", f"{FORMS}. {ESCAPING}") from None
     if parts.scheme == "chdb":
         return _embedded(parts)
     if parts.scheme in ("http", "https"):
@@ -84,8 +85,8 @@ def _server(parts: SplitResult) -> ServerDsn:
         raise InvalidSetting(SETTING, "no host", FORMS)
     if parts.query or parts.fragment:
         raise InvalidSetting(
-            SETTING, "options after ? are not supported, and # or ? in a password must be escaped",
-            "Escape with %23 and %3F; set server options in the user's settings profile",
+            SETTING, "options after ? or # are not supported",
+            f"{ESCAPING}. Set server options in the user's settings profile",
         )  # fmt: skip
     secure = parts.scheme == "https"
     return ServerDsn(

@@ -4,7 +4,7 @@ Not for production: ``libchdb.so`` exports, unadvertised, the whole of clickhous
 ``SYSTEM START LISTEN HTTP`` runs the server's own HTTP handler, with users and passwords, on a data folder of
 its own. What differs from a packaged server: no access control by SQL, no replication, no query log.
 
->>> with LibchdbServer(Path("/tmp/ch")) as server:                                    # doctest: +SKIP
+>>> with LibchdbServer(Path("data")) as server:                                    # doctest: +SKIP
 ...     open_store(server.dsn("stillwatch"))
 """
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from agents.status import WorkerStatus, read_statuses
@@ -29,9 +30,9 @@ SETTINGS = """
 [bus]
 partitions = {partitions}
 [fleet]
-session_timeout_s = 5
-idle_source_s = 3
-idle_close_s = 4
+idle_source_s = 2
+idle_close_s = 2
+{fleet}
 """
 
 
@@ -79,11 +80,13 @@ class TestFleet:
     def settings_file(self) -> Path:
         return self.folder / "stillwatch.toml"
 
-    async def prepare(self) -> None:
-        """Settings file and topics."""
+    async def prepare(self, fleet: str = "session_timeout_s = 5", *, topics: bool = True) -> None:
+        """Settings file, with these lines in its ``[fleet]`` table, and topics."""
         data_dir = f'data_dir = "{self.folder}"\n'
-        self.settings_file.write_text(data_dir + SETTINGS.format(partitions=self.partitions))
-        await admin.create_topics(self.connection, self.partitions)
+        settings = SETTINGS.format(partitions=self.partitions, fleet=fleet)
+        self.settings_file.write_text(data_dir + settings)
+        if topics:
+            await admin.create_topics(self.connection, self.partitions)
 
     def start_worker(self) -> Worker:
         """One more worker; returns at once."""
@@ -206,3 +209,9 @@ def without_repeats(findings: Iterable[Finding]) -> Iterator[Finding]:
             seen[key] = finding
             yield finding
         assert seen[key] == finding, f"two versions of {key}:\n{seen[key]}\n{finding}"
+
+
+def by_step(findings: Iterable[Finding], **fields: object) -> dict[tuple[str, int], Finding]:
+    """Findings by (id, sequence), with these fields replaced."""
+    replaced = (msgspec.structs.replace(finding, **fields) for finding in findings)
+    return {(finding.finding_id, finding.sequence): finding for finding in replaced}

@@ -11,8 +11,6 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from agents import cli
-from agents.cli import terminal
 from infra.clickhouse import migrate
 from infra.clickhouse.store import open_store
 from infra.kafka.embedded import EmbeddedKafka
@@ -21,30 +19,6 @@ from schemas.topics import ALL
 pytestmark = pytest.mark.integration
 
 Command = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def stillwatch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Runs the command in the test's folder; returns its exit code and all it printed.
-
-    In this process, because twenty interpreters would take longer than all the rest of this module.
-    """
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(terminal.out, "width", 400)
-
-    def run(*arguments: str, **environment: str) -> tuple[int, str]:
-        with monkeypatch.context() as patch:
-            patch.setattr(sys, "argv", ["stillwatch", *arguments])
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out + said.err
-
-    return run
 
 
 def complaint(stillwatch: Command, settings: str) -> tuple[str, str]:

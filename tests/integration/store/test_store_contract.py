@@ -177,7 +177,9 @@ def test_a_later_revision_of_a_window_replaces_the_earlier(store: Store) -> None
 def test_an_old_trace_is_kept(store: Store) -> None:
     """Retention counts from storage; by event time a replayed trace would expire on arrival."""
     old = [request(n, time=datetime(2023, 11, 16, tzinfo=UTC) + timedelta(days=n)) for n in range(105)]
-    store.insert("requests", table("requests", old), "t")
+    for _ in range(2):  # the token stands for all parts that the batch falls into
+        store.insert("requests", table("requests", old), "t")
+        assert scalar(store, "SELECT count() FROM requests") == 105
     store.command("OPTIMIZE TABLE requests FINAL")
     assert scalar(store, "SELECT count() FROM requests") == 105  # of more days than a server takes by default
 
