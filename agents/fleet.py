@@ -32,7 +32,7 @@ from agents.tables import PlaneTable
 from agents.watchdog import Lease, LoopGuard, StallDetector, Work
 from infra.kafka import admin
 from infra.kafka.connection import Connection
-from schemas.errors import Fatal, StillwatchError
+from schemas.errors import BusUnavailable, Fatal, StillwatchError
 from schemas.topics import (
     ACCOUNT_STATE,
     ALERTS,
@@ -49,7 +49,7 @@ from streams.account_plane import AccountPlane
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
-LAG_S = 2.0
+LAG_S = 1.0
 STOP_S = 30.0
 """Longest orderly end."""
 WRITTEN = (REQUESTS, PROFILES, FINDINGS, ALERTS, DEAD_LETTERS)
@@ -86,14 +86,15 @@ class Fleet:
         self.table = PlaneTable(
             options, self.outbox, new_plane or (lambda partition: AccountPlane(detection, partition))
         )
-        self._lease = Lease(fleet.session_timeout_s * 0.7)  # a heartbeat comes every quarter
+        lease = Lease(fleet.session_timeout_s * 0.7)  # a heartbeat comes every quarter
+        self._guard = LoopGuard(lease, fleet.commit_stall_s, self._end_now)
         self.accounts = AccountAgent(
             self.table,
             self.outbox,
             self.suppressions,
             self.metrics,
             checkpoint_s=fleet.checkpoint_s,
-            before_write=self._lease.renew,
+            before_write=lease.check,
             failed=self.fail,
         )
         self.ingest = IngestAgent(self._readers(), self.outbox, self.metrics, self.fail)
@@ -139,13 +140,11 @@ class Fleet:
         await self._check_topics()
         if self.settings.fleet.metrics_port:
             self.metrics.serve(self.settings.fleet.metrics_host, self.settings.fleet.metrics_port)
-        guard = LoopGuard(self._lease, self.settings.fleet.commit_stall_s, self._end_now)
         try:
             await self.outbox.start()
             for topic in WRITTEN:
                 await self.outbox.learn(topic.name)
-            self._lease.begin()
-            guard.start()
+            self._guard.start()
             for work in (
                 self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),
                 self.accounts.checkpoint_regularly(lambda: not self.app.rebalancing),
@@ -158,7 +157,7 @@ class Fleet:
                 raise error
             await self._stop_in_order(starting)
         finally:
-            guard.stop()
+            self._guard.stop()
             self._reporter.remove()
 
     def stop(self) -> None:
@@ -246,17 +245,14 @@ class Fleet:
         raise reason if isinstance(reason, StillwatchError) else Fatal(f"Faust crashed: {reason!r}")
 
     async def _watch_lag(self) -> None:
-        stalls = StallDetector(self.settings.fleet.commit_stall_s)
+        limit_s = self.settings.fleet.commit_stall_s
+        stalls = StallDetector(limit_s)
         while True:
-            answered = await self._lag.refresh()
-            if not answered and self._state == "running" and not self._lag.known:
-                log.warning("the bus does not say how far the fleet has come")
-            stalled = stalls.look(self._works(), monotonic())
-            if stalled:
-                raise Fatal(
-                    f"nothing was committed for {self.settings.fleet.commit_stall_s:.0f} s although records "
-                    f"wait: {stalled}"
-                )
+            await self._lag.refresh()
+            if self._lag.silent_s > limit_s:
+                raise BusUnavailable(f"the bus has not answered for {self._lag.silent_s:.0f} s")
+            if stalled := stalls.look(self._works(), monotonic()):
+                raise Fatal(f"nothing was committed for {limit_s:.0f} s although records wait: {stalled}")
             await asyncio.sleep(LAG_S)
 
     def _works(self) -> list[Work]:
@@ -269,10 +265,10 @@ class Fleet:
         ]
 
     async def _tick(self) -> None:
-        """Renew the lease often, look around once a second."""
+        """Show often that the loop runs, look around once a second."""
         ticks = 0
         while True:
-            self._lease.renew()
+            self._guard.loop_runs()
             if ticks % round(1 / TICK_S) == 0:
                 if self._state == "running" and not self.app.rebalancing:
                     self._idle.look()

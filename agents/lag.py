@@ -7,7 +7,9 @@ still.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -17,6 +19,7 @@ from aiokafka.errors import KafkaError
 
 STALE_S = 15.0
 """Figures older than this answer no question."""
+TIMEOUT_S = 10.0
 
 
 class Lag:
@@ -38,22 +41,19 @@ class Lag:
         ]
         self._records: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
-        self._known_at = -STALE_S
+        self._answered_s = monotonic()
+        self._heard = False
         self._consumer: AIOKafkaConsumer | None = None
         self._admin: AIOKafkaAdminClient | None = None
 
     async def refresh(self) -> bool:
         """Ask Kafka. False when it does not answer; then the last figures stay until they are stale."""
         try:
-            if self._consumer is None or self._admin is None:
-                await self.stop()
-                self._consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
-                self._admin = AIOKafkaAdminClient(**self._options)
-                await self._consumer.start()
-                await self._admin.start()
-            ends = await self._consumer.end_offsets(self._places)
-            starts = await self._consumer.beginning_offsets(self._places)
-            offsets = await self._admin.list_consumer_group_offsets(self._group)
+            async with asyncio.timeout(TIMEOUT_S):
+                consumer, admin = await self._clients()
+                ends = await consumer.end_offsets(self._places)
+                starts = await consumer.beginning_offsets(self._places)
+                offsets = await admin.list_consumer_group_offsets(self._group)
         except (KafkaError, OSError, TimeoutError):
             await self.stop()
             return False
@@ -62,21 +62,36 @@ class Lag:
             place: max(0, ends[place] - max(committed.get(place, 0), starts[place])) for place in self._places
         }
         self._committed = dict(committed)
-        self._known_at = monotonic()
+        self._answered_s, self._heard = monotonic(), True
         return True
+
+    async def _clients(self) -> tuple[AIOKafkaConsumer, AIOKafkaAdminClient]:
+        if self._consumer is None or self._admin is None:
+            self._consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
+            self._admin = AIOKafkaAdminClient(**self._options)
+            await self._consumer.start()
+            await self._admin.start()
+        return self._consumer, self._admin
 
     async def stop(self) -> None:
         """Disconnect."""
         consumer, admin, self._consumer, self._admin = self._consumer, self._admin, None, None
-        if consumer is not None:
-            await consumer.stop()
-        if admin is not None:
-            await admin.close()
+        with suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(TIMEOUT_S):
+                if consumer is not None:
+                    await consumer.stop()
+                if admin is not None:
+                    await admin.close()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since Kafka last answered."""
+        return monotonic() - self._answered_s
 
     @property
     def known(self) -> bool:
         """Whether the figures are fresh enough to act on."""
-        return monotonic() - self._known_at < STALE_S
+        return self._heard and self.silent_s < STALE_S
 
     def of(self, topic: str, partition: int) -> int | None:
         """Records of one partition; `None` where not known now."""

@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 from schemas.errors import Fatal
 
+GUARD_S = 0.25
+
 
 class Lease:
     """Notices that this process was stopped for so long that its partitions may have been given away.
 
     A process that is frozen (SIGSTOP, a suspended machine) goes on, when it wakes, exactly where it was:
-    about to write state that by then belongs to another worker. `renew` often; the time between two calls
-    is how long nothing ran.
+    about to write state that by then belongs to another worker. A thread of its own renews the lease, as a
+    thread of its own sends the heartbeats: a busy event loop loses neither.
 
     Args:
         limit_s: longest gap that is surely shorter than the session at the group's coordinator.
@@ -27,26 +29,25 @@ class Lease:
     def __init__(self, limit_s: float, clock: Callable[[], float] = monotonic) -> None:
         self._limit_s = limit_s
         self._clock = clock
-        self._renewed = clock()
+        self.begin()
 
     def begin(self) -> None:
-        """Start anew, however long ago the last call was."""
-        self._renewed = self._clock()
+        """From now on."""
+        self._renewed, self._gap_s = self._clock(), 0.0
 
     def renew(self) -> None:
-        """Raises `Fatal` when the last call was too long ago."""
+        """Nothing froze until now."""
         now = self._clock()
-        gap_s, self._renewed = now - self._renewed, now
+        self._gap_s, self._renewed = max(self._gap_s, now - self._renewed), now
+
+    def check(self) -> None:
+        """Raises `Fatal` where the process was frozen for too long since the lease was made."""
+        gap_s = max(self._gap_s, self._clock() - self._renewed)
         if gap_s > self._limit_s:
             raise Fatal(
                 f"this worker was frozen for {gap_s:.1f} s; its partitions may have another owner by now. "
                 "Start it again"
             )
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since the last renewal."""
-        return self._clock() - self._renewed
 
 
 class Work(NamedTuple):
@@ -88,11 +89,10 @@ class StallDetector:
 
 
 class LoopGuard:
-    """A thread that ends the process when the event loop itself stands still.
+    """A thread that renews the lease, and ends the process when the event loop stands still.
 
     Args:
-        lease: renewed by the event loop.
-        limit_s: how long it may not be.
+        limit_s: how long the event loop may not call `loop_runs`.
         end: called once, from the thread, with the reason.
     """
 
@@ -100,17 +100,26 @@ class LoopGuard:
         self._lease = lease
         self._limit_s = limit_s
         self._end = end
+        self._loop_ran = monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="loop-guard", daemon=True)
 
     def start(self) -> None:
+        self._lease.begin()
+        self.loop_runs()
         self._thread.start()
 
     def stop(self) -> None:
         self._stop.set()
 
+    def loop_runs(self) -> None:
+        """The event loop is alive."""
+        self._loop_ran = monotonic()
+
     def _watch(self) -> None:
-        while not self._stop.wait(min(1.0, self._limit_s / 2)):
-            if self._lease.age_s > self._limit_s:
-                self._end(f"the event loop has not run for {self._lease.age_s:.0f} s")
+        while not self._stop.wait(min(GUARD_S, self._limit_s / 2)):
+            self._lease.renew()
+            still_s = monotonic() - self._loop_ran
+            if still_s > self._limit_s:
+                self._end(f"the event loop has not run for {still_s:.0f} s")
                 return

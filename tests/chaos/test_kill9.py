@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from infra.kafka.embedded import EmbeddedKafka
 from schemas.event import RequestEvent
-from schemas.finding import Finding, decode_finding
+from schemas.finding import decode_finding
 from schemas.profile import decode_profile
 from schemas.topics import DEAD_LETTERS, FINDINGS, PROFILES, REQUESTS
+from tests.chaos.traffic import traffic
 from tests.integration.fleet import (
     TestFleet,
+    by_step,
     feed,
     last_revisions,
     read_topic,
@@ -26,38 +26,6 @@ from tests.integration.fleet import (
 
 pytestmark = [pytest.mark.chaos, pytest.mark.integration]
 
-START = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-def traffic(seed: int, count: int, hours: float = 4.0, accounts: int = 300) -> list[RequestEvent]:
-    """Ordinary accounts, and two that fill a template day and night. In order of time."""
-    rng = random.Random(seed)
-    events = []
-    for number in range(count):
-        attack = rng.random() < 0.25
-        account = f"farm-{rng.randrange(2)}" if attack else f"acct-{int(accounts * rng.random() ** 2)}"
-        events.append(
-            RequestEvent(
-                schema_version=1,
-                event_id=f"e{seed}-{number}",
-                time=START + timedelta(hours=hours * number / count),
-                account_id=account,
-                request_model="m-1",
-                input_tokens=rng.randrange(900, 1000) if attack else rng.randrange(10, 4000),
-                output_tokens=rng.randrange(10, 2000),
-                fingerprint_id="test/k1",
-                prompt_hash=_digest(rng.getrandbits(60)),
-                template_hash=_digest(7 if attack else rng.getrandbits(60)),
-                template_tail_hash=_digest(8 if attack else rng.getrandbits(60)),
-            )
-        )
-    return events
-
-
-def _digest(value: int) -> str:
-    return f"hmac-sha256:{value:016x}"
-
-
 @pytest.fixture
 async def fleet(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator[TestFleet]:
     fleet = TestFleet(kafka_factory())
@@ -65,10 +33,6 @@ async def fleet(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator[Te
     yield fleet
     fleet.close()
     fleet.broker.stop()
-
-
-def by_step(findings: list[Finding]) -> dict[tuple[str, int], Finding]:
-    return {(finding.finding_id, finding.sequence): finding for finding in findings}
 
 
 async def check(fleet: TestFleet, events: list[RequestEvent]) -> None:
@@ -79,7 +43,7 @@ async def check(fleet: TestFleet, events: list[RequestEvent]) -> None:
     assert last_revisions(profiles) == last_revisions(expected.profiles)
     findings = [decode_finding(record.value) for record in await read_topic(fleet.connection, FINDINGS)]
     assert expected.findings, "the traffic must hold something to find"
-    assert by_step(list(without_repeats(findings))) == by_step(expected.findings)
+    assert by_step(without_repeats(findings)) == by_step(expected.findings)
     assert await read_topic(fleet.connection, DEAD_LETTERS) == []
     assert len(await read_topic(fleet.connection, REQUESTS)) >= len(events)
 

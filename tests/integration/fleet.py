@@ -104,7 +104,7 @@ class TestFleet:
         alive = {worker.pid for worker in self.workers if worker.process.poll() is None}
         return [status for status in read_statuses(self.folder) if status.pid in alive]
 
-    async def until(self, condition: Callable[[list[WorkerStatus]], bool], timeout_s: float = 40) -> None:
+    async def until(self, condition: Callable[[list[WorkerStatus]], bool], timeout_s: float = 90) -> None:
         """Wait for something to be true of the workers' statuses."""
         try:
             async with asyncio.timeout(timeout_s):
@@ -171,7 +171,7 @@ def last_revisions(profiles: Iterable[AccountWindow]) -> dict[tuple[str, object]
     return best
 
 
-async def windows_complete(connection: Connection, requests: int, timeout_s: float = 40) -> None:
+async def windows_complete(connection: Connection, requests: int, timeout_s: float = 90) -> None:
     """Wait until the closed windows on the bus hold this many requests."""
     counted = -1
     try:

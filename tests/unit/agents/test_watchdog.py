@@ -23,15 +23,26 @@ def test_a_lease_renewed_in_time_lasts() -> None:
     lease = Lease(5, clock)
     for _ in range(10):
         clock.now_s += 4.9
+        lease.check()
         lease.renew()
 
 
-def test_a_frozen_process_loses_its_lease() -> None:
+def test_a_frozen_process_loses_its_lease_before_anything_renews_it() -> None:
     clock = Clock()
     lease = Lease(5, clock)
     clock.now_s += 30
     with pytest.raises(Fatal, match=r"frozen for 30\.0 s"):
-        lease.renew()
+        lease.check()
+
+
+def test_a_lease_once_lost_is_lost() -> None:
+    clock = Clock()
+    lease = Lease(5, clock)
+    clock.now_s += 30
+    lease.renew()
+    lease.renew()
+    with pytest.raises(Fatal, match=r"frozen for 30\.0 s"):
+        lease.check()
 
 
 def test_a_partition_stalls_only_while_records_wait() -> None:
