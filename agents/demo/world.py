@@ -22,7 +22,7 @@ def scenario(accounts: int, hours: int, seed: int, now_ms: int) -> Scenario:
     """The hours before the last full one. In that world they are always the same part of the day, so that a
     seed means the same course of events whenever the demonstration runs.
 
-    Not longer ago: Kafka deletes by the age of records, and they are dated by event time.
+    Not longer ago, so that questions about "today" find them.
 
     >>> world = scenario(400, 12, 7, now_ms=1_795_442_400_001)     # 23 November 2026, 14:00 UTC
     >>> world.end_ms, world.hour_of_day(world.start_ms)
