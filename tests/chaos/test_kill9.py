@@ -8,23 +8,12 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from infra.kafka.embedded import EmbeddedKafka
-from schemas.event import RequestEvent
-from schemas.finding import decode_finding
-from schemas.profile import decode_profile
-from schemas.topics import DEAD_LETTERS, FINDINGS, PROFILES, REQUESTS
 from tests.chaos.traffic import traffic
-from tests.integration.fleet import (
-    TestFleet,
-    by_step,
-    feed,
-    last_revisions,
-    read_topic,
-    replayed,
-    windows_complete,
-    without_repeats,
-)
+from tests.chaos.verdict import check
+from tests.integration.fleet import TestFleet, feed
 
 pytestmark = [pytest.mark.chaos, pytest.mark.integration]
+
 
 @pytest.fixture
 async def fleet(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator[TestFleet]:
@@ -33,19 +22,6 @@ async def fleet(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator[Te
     yield fleet
     fleet.close()
     fleet.broker.stop()
-
-
-async def check(fleet: TestFleet, events: list[RequestEvent]) -> None:
-    """Windows and findings on the bus are those of one undisturbed process."""
-    await windows_complete(fleet.connection, len(events))
-    expected = replayed(events, fleet.partitions)
-    profiles = [decode_profile(record.value) for record in await read_topic(fleet.connection, PROFILES)]
-    assert last_revisions(profiles) == last_revisions(expected.profiles)
-    findings = [decode_finding(record.value) for record in await read_topic(fleet.connection, FINDINGS)]
-    assert expected.findings, "the traffic must hold something to find"
-    assert by_step(without_repeats(findings)) == by_step(expected.findings)
-    assert await read_topic(fleet.connection, DEAD_LETTERS) == []
-    assert len(await read_topic(fleet.connection, REQUESTS)) >= len(events)
 
 
 async def test_a_killed_worker_a_joining_one_and_a_stopped_one(fleet: TestFleet) -> None:

@@ -42,6 +42,8 @@ class Worker:
 
     process: subprocess.Popen[bytes]
     log: Path
+    frozen: bool = False
+    """Stopped by SIGSTOP."""
 
     @property
     def pid(self) -> int:
@@ -117,6 +119,11 @@ class TestFleet:
         """Ends of all workers' logs, for a failure's message."""
         return "\n".join(f"--- {worker.log}\n{worker.log.read_text()[-3000:]}" for worker in self.workers)
 
+    @property
+    def running(self) -> list[Worker]:
+        """Workers whose process has not ended."""
+        return [worker for worker in self.workers if worker.process.poll() is None]
+
     def close(self) -> None:
         """End all that still runs."""
         for worker in self.workers:
@@ -128,7 +135,8 @@ async def feed(
     connection: Connection, events: Sequence[RequestEvent], per_s: float = 1e9, topic: Topic = RAW_NATIVE
 ) -> None:
     """Send events as a gateway would: keyed by account."""
-    producer = AIOKafkaProducer(**connection.client_options(), linger_ms=5)
+    options = {**connection.client_options(), "acks": "all", "enable_idempotence": True}
+    producer = AIOKafkaProducer(**options, linger_ms=5)
     await producer.start()
     try:
         begin = asyncio.get_running_loop().time()
