@@ -19,6 +19,8 @@ BATCH_BYTES = 16 * 1024 * 1024
 PLAN_PATIENCE_S = 30.0
 """A planned range that has not come again for so long never will: its records are past retention."""
 
+SPARSE_FLUSHES = 5
+
 
 class Batch(NamedTuple):
     """Consecutive records of one partition; never empty."""
@@ -52,11 +54,19 @@ class Lane:
         begin: offset of its first record.
         plan: metadata of the partition's committed offset.
         batch_rows: most records of a batch.
-        flush_s: a record waits no longer than this for its batch to fill.
+        flush_s: a record waits about this long for its batch to fill.
+        few_rows: fewer are not worth an insert yet; they wait up to `SPARSE_FLUSHES` times as long.
     """
 
     def __init__(
-        self, tp: TopicPartition, *, begin: int, plan: str, batch_rows: int, flush_s: float
+        self,
+        tp: TopicPartition,
+        *,
+        begin: int,
+        plan: str,
+        batch_rows: int,
+        flush_s: float,
+        few_rows: int = 0,
     ) -> None:
         self.tp = tp
         self.bytes = 0
@@ -65,6 +75,7 @@ class Lane:
         self._planned = plan_end(plan)
         self._batch_rows = batch_rows
         self._flush_s = flush_s
+        self._few_rows = min(few_rows, batch_rows)
         self._records: list[ConsumerRecord] = []
         self._since_s = 0.0
 
@@ -95,7 +106,8 @@ class Lane:
         age_s = now_s - self._since_s
         if self._planned is not None:
             return self.is_whole or age_s >= PLAN_PATIENCE_S
-        return len(self._records) >= self._batch_rows or self.bytes >= BATCH_BYTES or age_s >= self._flush_s
+        patience_s = self._flush_s * (SPARSE_FLUSHES if len(self._records) < self._few_rows else 1)
+        return len(self._records) >= self._batch_rows or self.bytes >= BATCH_BYTES or age_s >= patience_s
 
     def cut(self, now_s: float) -> Batch:
         """Take the next batch out. Needs a record."""

@@ -37,6 +37,15 @@ def test_due_by_rows_by_age_and_by_bytes(monkeypatch: Any) -> None:
     assert len(large.cut(0.0).records) == 1
 
 
+def test_few_rows_wait_longer_but_not_for_ever() -> None:
+    buffer = Lane(PLACE, begin=0, plan="", batch_rows=100, flush_s=1.0, few_rows=5)
+    buffer.add([record(n) for n in range(4)], now_s=0.0)
+    assert not buffer.is_due(4.9)
+    assert buffer.is_due(5.0)
+    buffer.add([record(4)], now_s=2.0)
+    assert buffer.is_due(2.0)
+
+
 def test_one_record_larger_than_a_batch_is_a_batch(monkeypatch: Any) -> None:
     monkeypatch.setattr(lanes, "BATCH_BYTES", 100)
     buffer = lane()
