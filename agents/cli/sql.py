@@ -52,10 +52,26 @@ def sql(
     wanted = CLICKHOUSE_FORMATS[format]
     given = answer(load(config), text, wanted)
     if format is Format.TABLE and given.format == wanted:
-        _print_table(msgspec.json.decode(given.body))
+        _print(msgspec.json.decode(given.body))
     else:
         sys.stdout.buffer.write(given.body)
         sys.stdout.buffer.flush()
+
+
+def _print(result: dict[str, Any]) -> None:
+    """One line per row where the names of the columns fit on a line, else one line per value."""
+    names = [column["name"] for column in result["meta"]]
+    if sum(map(len, names)) + 2 * len(names) <= out.width:
+        _print_table(result)
+    else:
+        for number, row in enumerate(result["data"], start=1):
+            out.print(f"row {number}", style="bold")
+            record = Table(box=None, pad_edge=False, show_header=False)
+            for name, value in zip(names, row, strict=True):
+                record.add_row(Text(name), _cell(value))
+            out.print(record)
+    took_ms = result["statistics"]["elapsed"] * 1000
+    err.print(f"{result['rows']} rows, {took_ms:.1f} ms", style="dim")
 
 
 def _print_table(result: dict[str, Any]) -> None:
@@ -66,8 +82,6 @@ def _print_table(result: dict[str, Any]) -> None:
     for row in result["data"]:
         table.add_row(*map(_cell, row))
     out.print(table)
-    took_ms = result["statistics"]["elapsed"] * 1000
-    err.print(f"{result['rows']} rows, {took_ms:.1f} ms", style="dim")
 
 
 def _cell(value: Any) -> Text:

@@ -46,6 +46,9 @@ def test_migrate_then_ask(stillwatch: Command, tmp_path: Path, dsn: str) -> None
 
     code, said = stillwatch("sql", "SELECT count() AS n, 'x' AS name, NULL AS nothing FROM requests_current")
     assert (code, said.split()[:6]) == (0, ["n", "name", "nothing", "0", "x", "NULL"])
+    wide = ", ".join(f"{n} AS {'long_name' * 5}_{n}" for n in range(12))
+    code, said = stillwatch("sql", f"SELECT {wide}")
+    assert (code, said.splitlines()[1].split()) == (0, ["long_name" * 5 + "_0", "0"]), "a line for each value"
     code, said = stillwatch("sql", "SELECT [1, 2] AS list, xxh3('a') AS hash", "--format", "json")
     assert json.loads(said) == {"list": [1, 2], "hash": "16629034431890738719"}
     code, said = stillwatch("sql", "SELECT 1 AS a", "-f", "csv")
