@@ -24,7 +24,9 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
+from infra.clickhouse import dsn as dsns
 from infra.clickhouse.read_only import LIMITS, LONGEST_STATEMENT, Answer, Reader, open_reader
+from infra.clickhouse.store import Store
 from schemas.errors import InvalidSetting, Rejected, StillwatchError, StoreUnavailable
 
 HOST = "127.0.0.1"
@@ -87,14 +89,22 @@ class SqlEndpoint:
         return endpoint
 
     async def stop(self) -> None:
-        """Stop listening, let running statements end, let go of the store."""
+        """Stop listening, end what runs, let go of the store."""
         (self._folder / "endpoint.json").unlink(missing_ok=True)
         (self._folder / "token").unlink(missing_ok=True)
         if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+            if self._readers.qsize() < READERS:
+                await asyncio.to_thread(self._end_statements)
             await self._runner.cleanup()
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         while not self._readers.empty():
             self._readers.get_nowait().close()
+
+    def _end_statements(self) -> None:
+        with Store(dsns.parse(self._dsn)) as store:
+            store.command("KILL QUERY WHERE query NOT LIKE 'KILL%' ASYNC")
 
     def _announce(self, endpoint: Endpoint) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -78,7 +78,7 @@ def _greet(stack: Stack) -> None:
     out.print(f"logs in {settings.data_dir / 'logs'}")
     out.print(f"send events, one JSON object each, to topic [bold]{topic}[/bold], or")
     out.print("  stillwatch replay FILE --format native --to-bus")
-    out.print('  stillwatch sql "SELECT * FROM findings ORDER BY time DESC LIMIT 20"')
+    out.print('  stillwatch sql "SELECT * FROM findings_current ORDER BY time DESC LIMIT 20"')
     out.print("Ctrl-C stops everything.")
 
 

@@ -31,6 +31,7 @@ from tests.integration.store.feed import CURRENT, PATIENCE_S, RAW, produce, requ
 pytestmark = pytest.mark.integration
 
 RECORDS = 8000
+ENDLESS = "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)"
 MAIN = [sys.executable, "-c", "from agents.cli import main; main()"]
 _number = count(1)
 
@@ -161,9 +162,14 @@ async def test_an_embedded_store_is_asked_through_its_sink(embedded_folder: Path
         assert second.returncode == 1
         assert "in use by another process" in " ".join(second.stderr.split())
         assert "Traceback" not in second.stderr
+        endless = asyncio.create_task(asyncio.to_thread(ask, folder, ENDLESS))
+        while not ask(folder, f"SELECT query FROM system.processes WHERE query LIKE '{ENDLESS[:20]}%'"):
+            await asyncio.sleep(0.05)
     finally:
         code = sink.stop()
     assert code == 0, sink.log.read_text()
+    with pytest.raises(StoreUnavailable):  # and not Rejected, by the limit of 30 s
+        await endless
     assert read_endpoint(folder / "sink") is None
     assert ask(folder, RAW) == [["500"]]
 
