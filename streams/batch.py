@@ -7,12 +7,14 @@ account's events, in arrival order, so that sums over accounts are one `numpy.ad
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest as digest
 
 from schemas.event import RequestEvent
 
@@ -30,6 +32,24 @@ class Origin(NamedTuple):
     offset: int
 
 
+ORIGINS = np.dtype([("source", ">u4"), ("partition", ">u4"), ("offset", ">u8")])
+"""Many `Origin` as an array; its bytes are those of the origin headers, one after the other."""
+
+NO_ORIGIN = b"\xff" * ORIGINS.itemsize
+"""In place of the header of an event that has none."""
+
+
+def origin_array(origins: Sequence[Origin | None] | NDArray[Any] | None, length: int) -> NDArray[Any]:
+    """`ORIGINS` (length,), whatever form they come in."""
+    if isinstance(origins, np.ndarray):
+        return origins
+    array = np.frombuffer(bytearray(NO_ORIGIN * length), ORIGINS)
+    for number, origin in enumerate(origins or ()):
+        if origin is not None:
+            array[number] = origin
+    return array
+
+
 FEATURE_DIMENSIONS = 256
 """Length of `RequestEvent.prompt_embedding` that detectors read; other lengths are ignored."""
 
@@ -42,7 +62,7 @@ HASH_CACHE_ENTRIES = 65_536
 
 def hash64(text: str, salt: int = 0) -> int:
     """64-bit hash of an identifier, the same in every process (XXH3)."""
-    return xxhash.xxh3_64_intdigest(text.encode(), salt)
+    return digest(text.encode(), salt)
 
 
 class HashCache:
@@ -81,121 +101,130 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.events)
 
-    def _floats(self, read: Callable[[RequestEvent], float]) -> Floats:
-        return np.fromiter(map(read, self.events), np.float64, len(self.events))
+    def _read(self, name: str) -> list[Any]:
+        return list(map(attrgetter(name), self.events))
+
+    @cached_property
+    def account_keys(self) -> list[str]:
+        """`RequestEvent.account_key` of each event."""
+        return [f"{event.tenant_id}:{event.account_id}" for event in self.events]
 
     @cached_property
     def time_ms(self) -> Ints:
         """int64 (n,), epoch milliseconds."""
-        return np.fromiter((event.time_ms for event in self.events), np.int64, len(self.events))
+        seconds = np.fromiter(map(datetime.timestamp, self._read("time")), np.float64, len(self.events))
+        return np.rint(seconds * 1000).astype(np.int64)
 
     @cached_property
     def event_hash(self) -> NDArray[np.uint32]:
         """uint32 (n,): hash of `event_id`; 0 is never used."""
-        values = (hash64(event.event_id) & 0xFFFFFFFF or 1 for event in self.events)
-        return np.fromiter(values, np.uint32, len(self.events))
+        hashes = [digest(event_id.encode()) for event_id in self._read("event_id")]
+        low = np.array(hashes, np.uint64).astype(np.uint32)
+        return np.maximum(low, np.uint32(1))
 
     @cached_property
     def input_tokens(self) -> Floats:
-        return self._floats(lambda event: event.input_tokens)
+        return np.array(self._read("input_tokens"), np.float64)
 
     @cached_property
     def output_tokens(self) -> Floats:
-        return self._floats(lambda event: event.output_tokens)
+        return np.array(self._read("output_tokens"), np.float64)
 
     @cached_property
     def max_tokens(self) -> Floats:
         """float64 (n,), NaN where the request set none."""
-        return self._floats(lambda event: np.nan if event.max_tokens is None else event.max_tokens)
+        return np.array(self._read("max_tokens"), np.float64)
 
     @cached_property
     def temperature(self) -> Floats:
         """float64 (n,), NaN where the request set none."""
-        return self._floats(lambda event: np.nan if event.temperature is None else event.temperature)
+        return np.array(self._read("temperature"), np.float64)
 
     @cached_property
     def choices(self) -> Ints:
         """int64 (n,): answers asked for in one request; 1 where it does not say."""
-        return np.fromiter((event.choice_count or 1 for event in self.events), np.int64, len(self.events))
+        return np.array([count or 1 for count in self._read("choice_count")], np.int64)
 
     @cached_property
     def logprobs(self) -> Bools:
         """bool (n,): token probabilities were asked for."""
-        return np.fromiter((event.logprobs is True for event in self.events), np.bool_, len(self.events))
+        return np.array(self._read("logprobs"), np.bool_)
 
     @cached_property
     def topic(self) -> NDArray[np.intp]:
         """intp (n,): place of `prompt_topic` in `TOPICS`; -1 where absent or unknown."""
-        places = (_TOPIC_PLACES.get(event.prompt_topic, -1) for event in self.events)
-        return np.fromiter(places, np.intp, len(self.events))
+        place = _TOPIC_PLACES.get
+        return np.array([place(name, -1) for name in self._read("prompt_topic")], np.intp)
 
     @cached_property
     def elicitation(self) -> Ints:
         """int64 (n,): `reasoning_elicitation` in thousandths, so that sums are exact; -1 where absent."""
-        scores = (event.reasoning_elicitation for event in self.events)
-        whole = (-1 if score is None else round(1000 * score) for score in scores)
-        return np.fromiter(whole, np.int64, len(self.events))
+        scores = np.array(self._read("reasoning_elicitation"), np.float64)
+        return np.nan_to_num(np.rint(1000 * scores), nan=-1.0).astype(np.int64)
 
     @cached_property
     def completed(self) -> Bools:
         """bool (n,): the caller got an answer."""
-        return np.fromiter((event.status == "success" for event in self.events), np.bool_, len(self.events))
+        return np.array([status == "success" for status in self._read("status")], np.bool_)
 
-    def _hashes(self, read: Callable[[RequestEvent], str | None]) -> Hashes:
+    def _hashes(self, name: str) -> Hashes:
         """uint64 (n,): 0 where absent. Salted with `fingerprint_id`, so that values of different
         fingerprints can never be equal."""
-
-        def one(event: RequestEvent) -> int:
-            text = read(event)
-            return hash64(text, _names(event.fingerprint_id or "") & 0xFFFFFFFF) or 1 if text else 0
-
-        return np.fromiter(map(one, self.events), np.uint64, len(self.events))
+        hashes = np.zeros(len(self.events), np.uint64)
+        texts, ids = self._read(name), self._read("fingerprint_id")
+        for fingerprint_id in set(ids):
+            salt = _names(fingerprint_id or "") & 0xFFFFFFFF
+            places = [place for place, text in enumerate(texts) if text and ids[place] == fingerprint_id]
+            found = [digest(texts[place].encode(), salt) for place in places]
+            hashes[places] = np.maximum(np.array(found, np.uint64), np.uint64(1))
+        return hashes
 
     @cached_property
     def prompt_hash(self) -> Hashes:
-        return self._hashes(lambda event: event.prompt_hash)
+        return self._hashes("prompt_hash")
 
     @cached_property
     def head_hash(self) -> Hashes:
-        return self._hashes(lambda event: event.template_hash)
+        return self._hashes("template_hash")
 
     @cached_property
     def tail_hash(self) -> Hashes:
-        return self._hashes(lambda event: event.template_tail_hash)
+        return self._hashes("template_tail_hash")
 
     @cached_property
     def system_hash(self) -> Hashes:
-        return self._hashes(lambda event: event.system_hash)
+        return self._hashes("system_hash")
 
     @cached_property
     def end_user_hash(self) -> Hashes:
-        return self._hashes(lambda event: event.end_user_id)
+        return self._hashes("end_user_id")
 
     @cached_property
     def model_hash(self) -> Hashes:
         """uint64 (n,) of the model that answered, else of the one asked for; 0 where neither is known."""
-        names = (event.response_model or event.request_model for event in self.events)
-        return np.fromiter((_names(name) if name else 0 for name in names), np.uint64, len(self.events))
+        names = [event.response_model or event.request_model for event in self.events]
+        known = {name: _names(name) if name else 0 for name in set(names)}
+        return np.array([known[name] for name in names], np.uint64)
 
     @cached_property
     def has_features(self) -> Bools:
         """bool (n,): the event carries a feature vector of `FEATURE_DIMENSIONS`."""
-        wanted = FEATURE_DIMENSIONS
-        present = (
-            event.prompt_embedding is not None and len(event.prompt_embedding) == wanted
-            for event in self.events
-        )
-        return np.fromiter(present, np.bool_, len(self.events))
+        lengths = [len(vector) if vector else 0 for vector in self._read("prompt_embedding")]
+        return np.equal(lengths, FEATURE_DIMENSIONS)
+
+    @cached_property
+    def prompt_chars(self) -> Ints:
+        """int64 (n,): length of the prompt; a large number where the event does not say."""
+        chars = np.array(self._read("prompt_chars"), np.float64)
+        return np.nan_to_num(chars, nan=2.0**31).astype(np.int64)
 
     @cached_property
     def features(self) -> NDArray[np.int8]:
         """int8 (n, 256); zero rows where `has_features` is false."""
-        zero = bytes(FEATURE_DIMENSIONS)
-        vectors = [
-            event.prompt_embedding if has and event.prompt_embedding is not None else zero
-            for event, has in zip(self.events, self.has_features, strict=True)
-        ]
-        return np.frombuffer(b"".join(vectors), np.int8).reshape(len(self.events), FEATURE_DIMENSIONS)
+        vectors, zero = self._read("prompt_embedding"), bytes(FEATURE_DIMENSIONS)
+        for number in np.flatnonzero(~self.has_features).tolist():
+            vectors[number] = zero
+        return np.frombuffer(b"".join(vectors), np.int8).reshape(len(vectors), FEATURE_DIMENSIONS)
 
     def column(self, read: Callable[[RequestEvent], Any], dtype: Any) -> NDArray[Any]:
         """A column this class has no name for."""

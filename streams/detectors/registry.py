@@ -11,10 +11,11 @@ from streams.detectors.harvest import Harvest
 from streams.detectors.pivot import Pivot
 from streams.detectors.ramp import Ramp
 from streams.detectors.reasoning import Reasoning
+from streams.detectors.shift import Shift
 from streams.detectors.template import Template
 
 DETECTORS: tuple[type[Detector], ...] = (
-    Burst, Drift, Template, Cadence, Capability, Reasoning, Harvest, Pivot, Ramp,
+    Burst, Drift, Template, Cadence, Capability, Reasoning, Harvest, Pivot, Ramp, Shift,
 )  # fmt: skip
 
 

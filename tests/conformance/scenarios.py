@@ -9,8 +9,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import msgspec
 
 from schemas.event import RequestEvent
+from streams.fingerprint import Fingerprinter
+from streams.simulation.text import attacks, writers
+from streams.simulation.text.grammar import Dice
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -239,6 +245,41 @@ def newcomer(seed: int) -> Iterator[RequestEvent]:
         yield event("newcomer", number, at_s, rng, account_created_at=START)
 
 
+@cache
+def fingerprinter() -> Fingerprinter:
+    return Fingerprinter(b"a secret of the conformance suite", "k1")
+
+
+def written(account: str, number: int, at_s: float, rng: random.Random, prompt: str) -> RequestEvent:
+    """One request with real content."""
+    return event(account, number, at_s, rng, **msgspec.structs.asdict(fingerprinter().fingerprint(prompt)))
+
+
+def conveyor(seed: int) -> Iterator[RequestEvent]:
+    """A pipeline with three examples in a fixed wrapper, drawn at random from a pool."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    for number in range(150):
+        at_s += rng.expovariate(1 / 500)
+        yield written("conveyor", number, at_s, rng, attacks.pipeline(seed, Dice(seed, number)))
+
+
+def talkers(seed: int) -> Iterator[RequestEvent]:
+    """Thirty people who talk about a few lasting interests, each in a style of their own."""
+    rng = random.Random(seed)
+    calls = []
+    for account in range(30):
+        at_s = rng.uniform(0, 50_000)
+        for visit in range(rng.randrange(1, 12)):
+            for turn in range(rng.randrange(1, 7)):
+                message = writers.person(account, visit, turn, rng.getrandbits(30))
+                calls.append((at_s, f"talker-{account}", message.prompt))
+                at_s += rng.expovariate(1 / 120)
+            at_s += rng.expovariate(1 / 9000)
+    for number, (at_s, account, text) in enumerate(sorted(calls)):
+        yield written(account, number, at_s, rng, text)
+
+
 Scenario = Callable[[int], Iterator[RequestEvent]]
 
 FIRES: dict[str, Scenario] = {
@@ -250,6 +291,7 @@ FIRES: dict[str, Scenario] = {
     "pivot": migration,
     "ramp": stampede,
     "reasoning": interrogation,
+    "shift": conveyor,
     "template": templated,
 }
 
@@ -263,4 +305,5 @@ SILENT: dict[str, Scenario] = {
     "novelist": novelist,
     "launch": launch,
     "newcomer": newcomer,
+    "talkers": talkers,
 }

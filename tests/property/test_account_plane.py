@@ -21,7 +21,7 @@ from tests.property.events import START, StreamShape, make_stream
 
 CONFIG = DetectionConfig(max_accounts_per_partition=64, episode_quiet_s=1800)
 
-shapes = st.builds(StreamShape, seed=st.integers(0, 10_000), events=st.integers(50, 300))
+shapes = st.builds(StreamShape, seed=st.integers(0, 10_000), events=st.integers(240, 320))
 
 
 def run(plane: AccountPlane, events, cuts=(), offsets=True) -> PlaneOutput:

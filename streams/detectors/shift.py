@@ -1,0 +1,274 @@
+"""Distribution shift: prompts that come from one source, and from none that people are.
+
+People wander: what they write next resembles what they wrote last more than what they wrote an hour ago, and
+their layout changes with their purpose. A pipeline draws its prompts independently from one source. Three
+measurements on the structure of an account's distinct prompts, combined by weights that grow with their
+number:
+
+- **alike**: mean inner product of all pairs of its prompts;
+- **far**: log of the whitened distance of its mean prompt from the live population (`streams.population`), a
+  two-sample test of the account against all others;
+- **wandering**: correlation of consecutive prompts beyond that of any two, which speaks for a person.
+
+Applications that serve end users are single-purpose by design and are left alone here; a constant system
+prompt and a batch at temperature 0 count for less.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from schemas.finding import Feature
+from streams.account_table import AccountTable
+from streams.batch import Segment
+from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
+from streams.features import GROUP, SCALE
+from streams.population import Population, Sample
+
+STRUCTURE = slice(GROUP, 2 * GROUP)
+"""The group used. On 9,440 real conversations and 17 kinds of attack, the distances of the other three groups
+got no positive weight beside it, and it is the one group that needs no live data."""
+
+LENGTH_SQUARED = 4.0
+MIN_PROMPTS = 6
+MIN_CHARS = 20
+""""continue", "yes", "try again": no task, and alike without meaning anything."""
+MEMORY_PROMPTS = 128
+SEEN_BITS = 256
+
+_FEW, _MANY = 6.0, 100.0
+_CENTER = np.array([0.63, 3.63, 0.55])
+_SCALE = np.array([0.09, 0.53, 0.58])
+_WEIGHTS_FEW = np.array([0.65, 0.93, -1.21])
+_WEIGHTS_MANY = np.array([1.40, 2.17, -1.66])
+_BIAS_FEW, _BIAS_MANY = -3.1, -2.73
+"""Logistic weights of (alike, far, wandering), interpolated between `_FEW` and `_MANY` prompts on a log
+scale. Fitted to real conversations against four untemplated or hardly templated sources, signs constrained;
+templated sources were not used, and are found all the same."""
+
+TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (7.0, 7.5), (8.6, 14.5), (14.0, 30.0))
+"""Score to nats. Up to 7 as measured (the largest score of an account with `MIN_PROMPTS` prompts in a day is
+above 2.9 in one of ten, above 5 in one of a hundred). What people do by hand with a template of their own,
+4 in 9,440, ends at about 8.6; beyond is extrapolated."""
+
+SERVES_END_USERS = 4
+SYSTEM_FACTOR = 0.7
+COLD_FACTOR = 0.5
+COLD_SHARE = 0.9
+COLD_EVENTS = 2000
+"""A batch at temperature 0 up to this long is most likely a model evaluation; the usual ones have at most
+1,319 questions."""
+
+SAMPLE_HOURS = 24
+SAMPLE_NATS = 3.0
+SAMPLE_ALIKE = 0.73
+"""An account above either is not part of what is usual. The second keeps out pipelines that nobody has
+noticed yet, for the price of one person in ten."""
+
+METADATA = DetectorMetadata(
+    name="shift",
+    version="1",
+    title="Prompts come from one source that is unlike the accounts around it",
+    description=__doc__,
+    kind="statistical",
+    techniques=("AML.T0024.002", "AML.T0040"),
+    runbook=(
+        "Read the lengths, topics and templates of the account's `requests`: one kind of task, or many?",
+        "Look for other accounts with the same template, system prompt, network or payment.",
+        "Ask the owner what produces the prompts, and what the answers are used for.",
+    ),
+    false_positives=(
+        "A single-purpose application without end-user ids",
+        "A model evaluation at a temperature above 0",
+        "A person who fills a template of their own by hand, dozens of times",
+    ),
+    references=(
+        "MMD-LLM (arXiv:2606.05725): two-sample tests on windows of prompts",
+        "Information gain of query streams: Kesarwani et al. (arXiv:1711.07221)",
+    ),
+)
+
+
+class Shift(Detector):
+    """Structure of an account's prompts against the population's."""
+
+    metadata = METADATA
+    # Integers, so that they do not depend on how a stream is cut into runs.
+    columns = np.dtype(
+        [
+            ("sum", "<i2", (GROUP,)),
+            ("last", "i1", (GROUP,)),  # the last prompt counted
+            ("seen", "<u8", (SEEN_BITS // 64,)),  # of prompts already counted
+            ("own", "<u4"),  # sum of squared lengths
+            ("lag", "<i4"),  # sum of inner products of consecutive prompts
+            ("count", "<u2"),
+            ("squares", "<u2"),  # sum of squared weights: less than count once old prompts count half
+            ("pairs", "<u2"),
+            ("cold", "<u2"),  # at temperature 0
+            ("sampled", "<i4"),  # hour of the last sample for the population
+        ]
+    )
+
+    def __init__(self) -> None:
+        self.population = Population()
+
+    # ---- counting -----------------------------------------------------------------------------------
+
+    def update(self, table: AccountTable, segment: Segment) -> None:
+        mine, batch = self.mine(table), segment.batch
+        kept = self._fresh(mine, segment)
+        if not len(kept):
+            return
+        slots = segment.event_slots[kept]
+        prompts = batch.features[segment.index[kept], STRUCTURE].astype(np.int32)
+        starts = np.flatnonzero(np.r_[True, slots[1:] != slots[:-1]])
+        owners = slots[starts]
+        before = np.empty_like(prompts)
+        before[1:] = prompts[:-1]
+        before[starts] = mine["last"][owners]
+        paired = np.ones(len(kept), np.uint16)
+        paired[starts] = mine["count"][owners] > 0
+        lag = np.einsum("ij,ij->i", prompts, before)
+        own = np.einsum("ij,ij->i", prompts, prompts)
+        cold = batch.temperature[segment.index[kept]] == 0
+        ends = np.r_[starts[1:], len(kept)]
+        counts = (ends - starts).astype(np.uint16)
+        mine["sum"][owners] += np.add.reduceat(prompts, starts, axis=0).astype(np.int16)
+        mine["last"][owners] = prompts[ends - 1]
+        mine["own"][owners] += np.add.reduceat(own, starts).astype(np.uint32)
+        mine["lag"][owners] += np.add.reduceat(lag, starts)
+        mine["count"][owners] += counts
+        mine["squares"][owners] += counts
+        mine["pairs"][owners] += np.add.reduceat(paired, starts, dtype=np.uint16)
+        mine["cold"][owners] += np.add.reduceat(cold, starts, dtype=np.uint16)
+
+    @staticmethod
+    def _fresh(mine: NDArray[np.void], segment: Segment) -> NDArray[np.intp]:
+        """Places in the segment of prompts with content of their own: no repeats, no one-word replies."""
+        batch = segment.batch
+        usable = np.flatnonzero(segment.take(batch.has_features & (batch.prompt_chars >= MIN_CHARS)))
+        if not len(usable):
+            return usable
+        slots = segment.event_slots[usable]
+        bit = (batch.prompt_hash[segment.index[usable]] >> np.uint64(20)) % np.uint64(SEEN_BITS)
+        word, mask = (bit // 64).astype(np.intp), np.uint64(1) << (bit % np.uint64(64))
+        known = mine["seen"][slots, word] & mask != 0
+        _, first = np.unique(slots * SEEN_BITS + bit.astype(np.intp), return_index=True)
+        new = np.zeros(len(usable), np.bool_)
+        new[first] = True
+        new &= ~known
+        np.bitwise_or.at(mine["seen"], (slots[new], word[new]), mask[new])
+        fresh: NDArray[np.intp] = usable[new]
+        return fresh
+
+    # ---- scoring ------------------------------------------------------------------------------------
+
+    def _measure(
+        self, table: AccountTable, slots: Slots, context: Context
+    ) -> tuple[NDArray[np.float64], Scores, Scores]:
+        """(alike, far, wandering) (m, 3), effective number of prompts and score, (m,)."""
+        mine = self.mine(table)[slots]
+        count, squares = mine["count"].astype(np.float64), mine["squares"].astype(np.float64)
+        total = mine["sum"] / SCALE
+        pairs = np.maximum(count**2 - squares, 1.0) * LENGTH_SQUARED
+        alike = ((total**2).sum(axis=1) - mine["own"] / SCALE**2) / pairs
+        consecutive = mine["lag"] / SCALE**2 / np.maximum(mine["pairs"], 1) / LENGTH_SQUARED
+        n = np.maximum(count**2 / np.maximum(squares, 1.0), 1.0)
+        means = total / np.maximum(count, 1.0)[:, None]
+        far = np.zeros(len(slots))
+        for hour in np.unique(context.hours).tolist():
+            here = context.hours == hour
+            far[here] = np.log(self.population.before(hour).distance(means[here], 1 / n[here]))
+        wandering = (consecutive - alike) / np.maximum(1 - alike, 0.03) * np.sqrt(n)
+        measured = np.stack([alike, far, wandering], axis=1)
+        along = np.clip(np.log(n / _FEW) / np.log(_MANY / _FEW), 0.0, 1.0)
+        z = (measured - _CENTER) / _SCALE
+        score = (1 - along) * (_BIAS_FEW + z @ _WEIGHTS_FEW) + along * (_BIAS_MANY + z @ _WEIGHTS_MANY)
+        return measured, n, score
+
+    def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
+        mine = self.mine(table)
+        nats = np.zeros(len(slots))
+        ready = np.flatnonzero(mine["count"][slots] >= MIN_PROMPTS)
+        if len(ready):
+            here, hours = slots[ready], context.hours[ready]
+            measured, n, score = self._measure(table, here, Context(hours=hours, cohorts=context.cohorts))
+            raw = np.interp(score, [x for x, _ in TAIL], [nats for _, nats in TAIL])
+            self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
+            nats[ready] = raw * self._standing(table, here)
+        old = slots[mine["count"][slots] >= MEMORY_PROMPTS]
+        for name in ("sum", "lag", "count", "pairs", "cold"):
+            mine[name][old] = np.fix(mine[name][old] / 2)
+        for name in ("own", "squares"):
+            mine[name][old] //= 4
+        mine["seen"][old] = 0
+        return nats
+
+    def _standing(self, table: AccountTable, slots: Slots) -> Scores:
+        """How much the evidence counts for accounts of this kind, (m,), 0 to 1."""
+        mine, rows = self.mine(table), table.rows
+        cold = mine["cold"][slots] >= COLD_SHARE * mine["count"][slots]
+        factor = np.where(cold & (rows["events"][slots] <= COLD_EVENTS), COLD_FACTOR, 1.0)
+        if "template" in (rows.dtype.names or ()):
+            seen = rows["template"][slots]
+            factor *= np.where(seen["with_system"] > 0.9 * np.maximum(seen["total"], 1), SYSTEM_FACTOR, 1.0)
+            factor *= np.bitwise_count(seen["end_users"]) < SERVES_END_USERS
+        return factor
+
+    def _sample(
+        self, table: AccountTable, slots: Slots, hours: NDArray[np.int64], n: Scores, usual: NDArray[np.bool_]
+    ) -> None:
+        """Let accounts that look like others add to what is usual, once a day each; the others no more."""
+        mine = self.mine(table)
+        for number in np.flatnonzero(~usual & (mine["sampled"][slots] > 0)).tolist():
+            self.population.withdraw(int(slots[number]), int(hours[number]))
+        due = usual & (hours - mine["sampled"][slots] >= SAMPLE_HOURS)
+        for number in np.flatnonzero(due).tolist():
+            slot = int(slots[number])
+            row = mine[slot]
+            mean = (row["sum"] / (SCALE * row["count"])).astype("<f4")
+            self.population.add(
+                slot,
+                Sample(
+                    hour=int(hours[number]),
+                    rank=xxhash.xxh3_64_intdigest(table.key(slot).encode()) >> 1,
+                    noise=float(1 / n[number]),
+                    mean=mean.tobytes(),
+                    prompt=row["last"].tobytes(),
+                ),
+            )
+            mine["sampled"][slot] = hours[number]
+
+    def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
+        measured, _, _ = self._measure(table, np.array([slot]), context)
+        alike, far, wandering = (float(value) for value in measured[0])
+        count = int(self.mine(table)["count"][slot])
+        model = self.population.before(int(context.hours[0]))
+        basis = f"{model.accounts:,} accounts of this partition" if model.accounts else "shipped prior only"
+        return Evidence(
+            reason=f"the last {count:,} different prompts are built alike (similarity {alike:.2f}; people "
+            f"have {_CENTER[0]:.2f}), lie {np.exp(far / 2):.1f} standard deviations from what accounts write "
+            f"({basis}), and follow each other {'without' if wandering < _CENTER[2] else 'with little'} "
+            "drift, as if drawn at random from one source",
+            features=(
+                Feature(name="prompt_similarity", value=alike, baseline=float(_CENTER[0]), contribution=0.0),
+                Feature(
+                    name="distance_from_population",
+                    value=float(np.exp(far / 2)),
+                    baseline=float(np.sqrt(GROUP)),
+                    contribution=0.0,
+                    unit="standard deviations",
+                ),
+            ),
+        )
+
+    def forget(self, slot: int) -> None:
+        self.population.forget(slot)
+
+    def extras(self, slot: int) -> bytes:
+        return self.population.stored(slot)
+
+    def restore_extras(self, slot: int, data: bytes) -> None:
+        self.population.restore(slot, data)
