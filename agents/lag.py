@@ -51,9 +51,11 @@ class Lag:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 consumer, admin = await self._clients()
-                ends = await consumer.end_offsets(self._places)
-                starts = await consumer.beginning_offsets(self._places)
+                # In this order: what was made of a committed raw record is below the ends asked for later,
+                # so no lag can hide between two topics.
                 offsets = await admin.list_consumer_group_offsets(self._group)
+                starts = await consumer.beginning_offsets(self._places)
+                ends = await consumer.end_offsets(self._places)
         except (KafkaError, OSError, TimeoutError):
             await self.stop()
             return False
