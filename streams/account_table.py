@@ -68,6 +68,10 @@ class AccountTable:
         self.removed: set[str] = set()
         """Keys forgotten since the last `take_removed`."""
         self.evicted = 0
+        self._blank: NDArray[Any] = np.zeros((), self.dtype)
+        self._blank["offset"] = -1
+        for name in ("closed_hour", "minute_head", "hour_head"):
+            self._blank[name] = EMPTY
         self._free: list[int] = []
         self._on_remove = on_remove
 
@@ -79,21 +83,30 @@ class AccountTable:
         """Bytes of one account's fixed-size state."""
         return self.dtype.itemsize
 
-    def find(self, keys: Sequence[str], protected: Iterable[int] = ()) -> tuple[NDArray[np.intp], list[int]]:
+    def find(
+        self, keys: Sequence[str], protected: Iterable[int] = ()
+    ) -> tuple[NDArray[np.intp], dict[int, int]]:
         """Row of each key, adding rows for new ones.
 
         Args:
             protected: rows that must not be evicted (accounts with an open episode).
 
         Returns:
-            intp (n,) rows, and the rows among them that are new.
+            intp (n,) rows; and the rows among them that are new, with the place of their first key.
         """
         slots = self.slots
-        missing = [key for key in dict.fromkeys(keys) if key not in slots]
+        try:
+            return np.fromiter(map(slots.__getitem__, keys), np.intp, len(keys)), {}
+        except KeyError:
+            pass
+        missing: dict[str, int] = {}
+        for place, key in enumerate(keys):
+            if key not in slots:
+                missing.setdefault(key, place)
         if len(slots) + len(missing) > self.capacity:
             self._evict(len(missing), {*protected, *(slots[key] for key in keys if key in slots)})
-        new = [self.add(key) for key in missing]
-        return np.fromiter((slots[key] for key in keys), np.intp, len(keys)), new
+        new = {self.add(key): place for key, place in missing.items()}
+        return np.fromiter(map(slots.__getitem__, keys), np.intp, len(keys)), new
 
     def add(self, key: str) -> int:
         """A blank row for a new key. Raises `KeyError` if there is none left or the key is known."""
@@ -107,9 +120,7 @@ class AccountTable:
             self.keys.append(key)
         else:
             raise KeyError(f"table is full ({self.capacity} accounts)")
-        row = self.rows[slot : slot + 1]
-        row["offset"] = -1
-        row["closed_hour"] = row["minute_head"] = row["hour_head"] = EMPTY
+        self.rows[slot] = self._blank
         self.slots[key] = slot
         self.removed.discard(key)
         return slot

@@ -101,6 +101,12 @@ class EventBatch:
     def __len__(self) -> int:
         return len(self.events)
 
+    def part(self, positions: NDArray[np.intp]) -> EventBatch:
+        """The events at some ascending positions; the batch itself where these are all."""
+        if len(positions) == len(self):
+            return self
+        return EventBatch([self.events[place] for place in positions.tolist()], self.offsets[positions])
+
     def _read(self, name: str) -> list[Any]:
         return list(map(attrgetter(name), self.events))
 

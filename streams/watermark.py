@@ -10,14 +10,23 @@ Apache Flink's "Generating Watermarks".
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-from streams.batch import Origin
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.batch import Bools, Ints, Origin
 
 MAX_SOURCES = 4096
 """Raw partitions remembered; 24 bytes each. The least advanced one is forgotten beyond it."""
 
 NOTHING = -(2**62)
+_NEVER = 2**62
+_NOWHERE = 2**64 - 1
+"""`NO_ORIGIN`, read as source and partition."""
+_LARGEST_TRACE = 1 << 22
+"""Sources times events looked at in one step; bounds the memory of `Watermark.admit_run`."""
 
 
 class Source(msgspec.Struct):
@@ -53,9 +62,7 @@ class Watermark(msgspec.Struct):
         repeats a stretch; so "not above the highest seen" is exactly "seen before".
         """
         if origin is not None:
-            source = self.sources.get((origin.source, origin.partition))
-            if source is None:
-                source = self._remember(origin)
+            source = self._source(origin)
             if origin.offset <= source.offset:
                 return False
             source.offset = origin.offset
@@ -63,6 +70,60 @@ class Watermark(msgspec.Struct):
             source.idle = False
         self.newest_ms = max(self.newest_ms, time_ms)
         return True
+
+    def admit_run(self, origins: NDArray[Any], time_ms: Ints) -> tuple[Bools, Ints]:
+        """`admit` for each event of a run, and the watermark after each.
+
+        Args:
+            origins: (n,) of `streams.batch.ORIGINS`.
+            time_ms: int64 (n,), event times.
+
+        Returns:
+            bool (n,), what `admit` says; int64 (n,), `time_ms` as it is just after each event.
+        """
+        length = len(time_ms)
+        offsets = origins["offset"].astype(np.int64)
+        places = origins["source"].astype(np.uint64) << np.uint64(32) | origins["partition"].astype(np.uint64)
+        distinct, number = np.unique(places, return_inverse=True)
+        if len(distinct) * length > _LARGEST_TRACE and length > 1:
+            half = length // 2
+            first = self.admit_run(origins[:half], time_ms[:half])
+            second = self.admit_run(origins[half:], time_ms[half:])
+            return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+        new = np.ones(length, np.bool_)
+        before = {key: source.newest_ms for key, source in self.sources.items() if not source.idle}
+        lines = []
+        """For each source of the run: its newest time after each event."""
+        for row, place in enumerate(distinct.tolist()):
+            if place == _NOWHERE:
+                continue
+            mine = np.flatnonzero(number == row)
+            source = self._source(Origin(place >> 32, place & 0xFFFFFFFF, -1))
+            highest = np.maximum.accumulate(np.r_[source.offset, offsets[mine]])
+            fresh = highest[1:] > highest[:-1]
+            new[mine[~fresh]] = False
+            mine, times = mine[fresh], time_ms[mine[fresh]]
+            line = np.full(length, NOTHING)
+            line[mine] = np.maximum(times, source.newest_ms)
+            line = np.maximum.accumulate(line)
+            start = before.pop((place >> 32, place & 0xFFFFFFFF), _NEVER)
+            lines.append(np.where(line == NOTHING, start, line))
+            if len(mine):
+                source.offset = int(highest[-1])
+                source.newest_ms = int(line[-1])
+                source.idle = False
+        newest = np.maximum(np.maximum.accumulate(np.where(new, time_ms, NOTHING)), self.newest_ms)
+        slowest = np.full(length, min(before.values(), default=_NEVER))
+        for line in lines:
+            np.minimum(slowest, line, out=slowest)
+        slowest = np.where(slowest == _NEVER, newest, slowest)
+        mark = np.maximum(np.maximum.accumulate(slowest - self.lateness_ms), self.floor_ms)
+        if length:
+            self.newest_ms, self.floor_ms = int(newest[-1]), int(mark[-1])
+        return new, mark
+
+    def _source(self, origin: Origin) -> Source:
+        return self.sources.get((origin.source, origin.partition)) or self._remember(origin)
 
     def _remember(self, origin: Origin) -> Source:
         if len(self.sources) >= MAX_SOURCES:
