@@ -32,6 +32,7 @@ from agents.tables import PlaneTable
 from agents.watchdog import Lease, LoopGuard, StallDetector, Work
 from infra.kafka import admin
 from infra.kafka.connection import Connection
+from infra.kafka.topic_state import wanted_partitions
 from schemas.errors import BusUnavailable, Fatal, StillwatchError
 from schemas.topics import (
     ACCOUNT_STATE,
@@ -98,7 +99,7 @@ class Fleet:
             failed=self.fail,
         )
         self.ingest = IngestAgent(self._readers(), self.outbox, self.metrics, self.fail)
-        read = {topic.name: admin.wanted_partitions(topic, settings.bus.partitions) for topic in self._read()}
+        read = {topic.name: wanted_partitions(topic, settings.bus.partitions) for topic in self._read()}
         self._lag = Lag(options, fleet.application_id, read)
         self._idle = IdleWatch(
             self.table,

@@ -51,7 +51,7 @@ FINISH_S = 15.0
 """How long partitions that are being taken away wait for the runs in hand."""
 
 
-class Run(ConsumerMessage):
+class Run(ConsumerMessage):  # type: ignore[misc]
     """Consecutive records of one partition as one Faust message.
 
     `value` is the ``list[ConsumerRecord]``; `offset` and `timestamp` are those of the last record.
@@ -67,7 +67,7 @@ class Run(ConsumerMessage):
         """Number of records; stays when an agent empties `value` to free memory early."""
 
 
-class RunSchema(Schema):
+class RunSchema(Schema):  # type: ignore[misc]
     """Hands a run on undecoded: the event's value is the list of records."""
 
     def compile(self, app: AppT, **_: Any) -> Callable[..., Awaitable[Any]]:
@@ -209,7 +209,8 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
 
     def _readable(self) -> set[TP]:
         """Partitions neither paused nor revoked. A full agent queue pauses none: it blocks the delivery."""
-        return self._get_active_partitions() | self._buffered_partitions
+        readable: set[TP] = self._get_active_partitions() | self._buffered_partitions
+        return readable
 
     def _starving(self, topic: str) -> bool:
         """Whether to wait for a partition of `topic` that has records in Kafka, but none here."""
