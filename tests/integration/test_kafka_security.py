@@ -6,10 +6,13 @@ import dataclasses
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from agents.outbox import Outbox
+from agents.settings import Settings
 from infra.kafka import admin, distribution, embedded
 from infra.kafka.broker_config import server_properties
 from infra.kafka.connection import Connection
@@ -18,6 +21,7 @@ from infra.kafka.embedded import EmbeddedKafka
 from infra.kafka.ports import free_port
 from schemas.errors import BusUnavailable
 from schemas.topics import Topic
+from tests.integration.run_apps import PARTITIONS, committed, running, until
 
 pytestmark = pytest.mark.integration
 
@@ -77,6 +81,29 @@ async def test_topics_and_records_over_tls_with_password(secure: Connection) -> 
     state = (await admin.describe_topics(secure, 1, [EVENTS]))["events"]
     assert state is not None
     assert state.records == 1
+
+
+async def test_a_worker_reads_writes_and_commits_over_tls_with_password(
+    secure: Connection, make_settings: Callable[..., Settings]
+) -> None:
+    topic = Topic(name="runs", key="any", value="any", partitions=PARTITIONS)
+    await admin.create_topics(secure, PARTITIONS, topics=[topic])
+    outbox = Outbox(secure.client_options())
+    await outbox.start()
+    for number in range(10):
+        outbox.put(topic.name, b"k", b"%d" % number, partition=0)
+    await outbox.mark()
+    await outbox.stop()
+    values: list[bytes] = []
+
+    async def take(event: Any) -> None:
+        values.extend(record.value for record in event.value)
+        event.ack()
+
+    async with running(secure, make_settings, topic, take):
+        await until(lambda: len(values) == 10)
+    assert values == [b"%d" % number for number in range(10)]
+    assert (await committed(secure, topic.name, topic))[0] == 10
 
 
 @pytest.mark.parametrize(
