@@ -1,7 +1,8 @@
 """Replay: files of raw records through the same planes as the fleet, in event time, without Kafka.
 
-One plane takes all events, so that a small file's baselines rest on all of its accounts. To get exactly what
-a fleet gave live, let as many planes as the fleet has partitions share the events as it shares them.
+All three planes run in this process: accounts, links, campaigns. One account plane takes all events, so that
+a small file's baselines rest on all of its accounts. To get exactly what a fleet gave live, let as many
+planes as the fleet has partitions share the events as it shares them.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from schemas.finding import Finding, encode_finding
 from schemas.partitioning import partition_for
 from schemas.profile import encode_profile
 from streams.account_plane import AccountPlane, PlaneOutput
+from streams.group_pipeline import GroupPipeline
 from streams.ingest import REPLAY_MAX_FUTURE_S, Ingest
+from streams.windows import HOUR_MS
 
 REORDER_EVENTS = 65_536
 """An event may stand this many events from its place in time and is still put there; about 150 MB."""
@@ -95,6 +98,8 @@ class Replay:
         accounts = config.max_accounts_per_partition * max(settings.bus.partitions // partitions, 1)
         config = msgspec.structs.replace(config, max_accounts_per_partition=accounts)
         self._planes = [AccountPlane(config, partition) for partition in range(partitions)]
+        self._groups = GroupPipeline(config, sources=partitions, partitions=partitions)
+        self._lateness_ms = config.lateness_s * 1000
         self._place = lru_cache(100_000)(partition_for)
         self._now_ms = round(time.time() * 1000)
         self.done = Replayed()
@@ -125,6 +130,8 @@ class Replay:
         output = PlaneOutput()
         for plane in self._planes:
             output.extend(plane.close_windows())
+        self._tell_groups(output, self._marks())
+        output.findings += self._groups.finish()
         self._write(output)
         self._count()
         tell()
@@ -168,6 +175,7 @@ class Replay:
         for plane, share in zip(self._planes, shares, strict=True):
             if share:
                 output.extend(plane.process(share))
+        self._tell_groups(output, self._marks())
         self._write(output)
         times = events[0].time_ms, events[-1].time_ms
         done = self.done
@@ -175,6 +183,17 @@ class Replay:
         done.last_ms = max(times) if done.last_ms is None else max(done.last_ms, *times)
         done.events += len(events)
         self._count()
+
+    def _marks(self) -> list[int]:
+        """Hour up to which each account plane has told all evidence. A plane whose accounts are silent keeps
+        its hours open; as the events of all planes come in one order, its silence is certain here."""
+        newest_ms = max(plane.newest_ms for plane in self._planes)
+        over = (newest_ms - self._lateness_ms) // HOUR_MS - 1
+        return [min([over, *(hour - 1 for hour in plane.active)]) for plane in self._planes]
+
+    def _tell_groups(self, output: PlaneOutput, marks: list[int]) -> None:
+        """Pass evidence on to links and campaigns; their findings join the others."""
+        output.findings += self._groups.process(output.evidence, marks)
 
     def _write(self, output: PlaneOutput) -> None:
         # The order of planes is no order of events; a reader of the file expects time.

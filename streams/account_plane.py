@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.event import RequestEvent, decode_event
+from schemas.evidence import AccountEvidence
 from schemas.finding import Finding, utc_from_ms
 from schemas.profile import AccountWindow
-from streams import checkpoints, windows
+from streams import checkpoints, links, windows
 from streams.account_state import AccountExtras, PartitionState, StateCodec
 from streams.account_table import RECENT_EVENTS, AccountTable
 from streams.baselines import CohortBaselines
@@ -44,10 +45,16 @@ class PlaneOutput(msgspec.Struct):
 
     findings: list[Finding] = []
     profiles: list[AccountWindow] = []
+    evidence: list[AccountEvidence] = []
+    """For the link plane: the accounts of each hour that was closed."""
+    closed_hours: list[int] = []
+    """Hours whose evidence is complete with this output."""
 
     def extend(self, other: PlaneOutput) -> None:
         self.findings += other.findings
         self.profiles += other.profiles
+        self.evidence += other.evidence
+        self.closed_hours += other.closed_hours
 
 
 class AccountPlane:
@@ -66,7 +73,7 @@ class AccountPlane:
         self.partition = partition
         self.detectors = tuple(detectors) if detectors is not None else registry.build()
         self.table = AccountTable(
-            {detector.name: detector.columns for detector in self.detectors},
+            {links.NAME: links.COLUMNS, **{one.name: one.columns for one in self.detectors}},
             config.max_accounts_per_partition,
             self._forget,
         )
@@ -142,6 +149,7 @@ class AccountPlane:
         boundary = self._boundaries(batch, order)
         for segment in segments(batch, boundary, order):
             self._count(segment)
+            links.update(self.table, segment)
             for detector in self.detectors:
                 detector.update(self.table, segment)
             self._score(segment, boundary, output)
@@ -253,6 +261,7 @@ class AccountPlane:
         slots = batch.slot[at]
         context = Context(hours=batch.time_ms[at] // HOUR_MS, cohorts=self.cohorts)
         nats = np.stack([detector.score(self.table, slots, context) for detector in self.detectors], axis=1)
+        links.fade(self.table, slots)
         fused = fuse(nats, self.judge.weights)
         for number in np.flatnonzero(fused >= self.judge.threshold_nats).tolist():
             slot, event = int(slots[number]), batch.events[int(at[number])]
@@ -335,6 +344,8 @@ class AccountPlane:
         if hour <= self.closed_hour:
             return
         self.closed_hour = hour
+        output.evidence += links.evidence(self.table, slots, hour)
+        output.closed_hours.append(hour)
         requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
         logs, cohorts = np.log1p(requests.astype(np.float64)), rows["cohort"][slots]
         self.cohorts.learn(hour, {int(number): logs[cohorts == number] for number in np.unique(cohorts)})

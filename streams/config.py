@@ -31,6 +31,8 @@ class DetectionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Allowed false alerts; see `streams.budget`."""
     max_accounts_per_partition: Annotated[int, Meta(ge=16)] = 250_000
     """Accounts tracked in one partition; the least recently active is evicted beyond it, and counted."""
+    max_links_per_partition: Annotated[int, Meta(ge=16)] = 1_000_000
+    """Links tracked in one partition; the longest idle are evicted beyond it, and counted."""
     seed: int = 0
     """Seeds every projection and sample. Two workers of one fleet must share it."""
 

@@ -51,7 +51,8 @@ def templated_stream() -> list[RequestEvent]:
 
 def test_findings_are_those_of_the_planes_themselves(tmp_path: Path, make_settings: MakeSettings) -> None:
     settings, events = make_settings(), templated_stream()
-    written = Written(settings, [write(tmp_path / "events.jsonl", events)])
+    path, partitions = write(tmp_path / "events.jsonl", events), settings.bus.partitions
+    written = Written(settings, [path], partitions=partitions)
     planes = [AccountPlane(settings.detection_config(), number) for number in range(settings.bus.partitions)]
     expected: list[Finding] = []
     requests = 0

@@ -1,0 +1,237 @@
+"""What a group of accounts has in common, measured against ordinary accounts, in nats.
+
+Four families of evidence. What explains one of them innocently seldom explains another:
+
+- **sameness**: they write alike (and set the same request constants). So do users of one application.
+- **machine**: their daily volumes are as even as a scheduler's shares, and they do not sleep. Innocent
+  groups are heavy-tailed whatever joins them: people, shops and customers differ by orders of magnitude.
+- **identity**: more *owners* behind one card, device or network than that kind of link usually shows. An
+  organisation's accounts count as one owner, so a corporate card and a tool for its staff say nothing.
+- **age**: made at about the same time. So are the first users of a new application.
+
+A verdict needs two families, and machine evidence among them; or identity, sameness and age together. A
+shared template, a new single-purpose application, a campus, a reseller each have at most what one cause
+brings. Content is judged on the group's *core*: the largest set that writes alike, so that a link with
+mostly innocent accounts still shows the others.
+
+Source: SynchroTrap (CCS 2014) and EvilCohort (USENIX Security 2015) for judging groups rather than accounts;
+the thresholds and the widening factors are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr, bdtrc, chdtr
+
+from schemas.evidence import LinkKind, Measure
+from streams.reference import FEWEST_PROMPTS, NEW_H, STEADY, Reference, directions, steadiness, volume
+
+Rows = NDArray[Any]
+Floats = NDArray[np.float64]
+
+FEWEST_MEMBERS = 8
+FEWEST_OWNERS = 8
+FAMILY_CAP = 12.0
+"""No family of evidence counts for more: beyond, the model of innocent groups is a guess."""
+NEEDED = 4.0
+"""Nats for a family to count as evidence at all."""
+TOTAL = 16.0
+"""Nats needed together: ln(1e6 / 10) = 11.5 for ten false campaigns per million accounts and day, and
+ln(100) for the looks at a group and the links of an account. 8 + 8 or 12 + 4, then."""
+
+COHERENT_SHARE = 0.1
+"""Share of an innocent group that may be alike to one member where random pairs are in one of a hundred."""
+INNOCENT_LOG_SD = 0.6
+"""Spread of log daily volumes in the most even innocent group we allow for. Measured customers: 2.3; users
+of one product in our simulation: 0.9."""
+EVEN_FROM = 8.0
+"""Median requests a day from which evenness can be told from chance."""
+INNOCENT_EXCESS = 0.35
+"""Mean log excess over a high bound in an innocent group. For log-normal volumes of standard deviation 1
+it is 0.54 beyond the 80 % quantile and 0.42 beyond the 95 %; for the measured 2.3 more than one."""
+CHANCE_SDS = 2.2
+MAD_TO_SD = 1.4826
+MAD_EFFICIENCY = 0.37
+"""Of the median absolute deviation beside the variance, for normal values."""
+WIDENED = 2.0
+"""Innocent groups may have this many times the reference's share of a property."""
+SMALLEST_STEADY, SMALLEST_NEW, SMALLEST_CONSTANTS = 0.25, 0.2, 0.3
+
+SIZE_EXPONENTS: Mapping[int, float] = {
+    LinkKind.PAYMENT: 2.2,
+    LinkKind.DEVICE: 2.2,
+    LinkKind.NETWORK: 0.5,
+    LinkKind.EMAIL_DOMAIN: 0.2,
+}
+"""P(owners >= n) ~ (n / 2)**-exponent for innocent links, as long as live links do not show a heavier tail.
+Kinds that are content (template, behaviour) are not named: their size is no second kind of evidence."""
+
+
+class Verdict(NamedTuple):
+    """What was measured of one group."""
+
+    measures: tuple[Measure, ...]
+    families: dict[str, float]
+    nats: float
+    suspicious: bool
+    core: NDArray[np.bool_]
+    """(m,), over the rows judged."""
+
+
+def tail_nats(count: int, trials: int, share: float) -> float:
+    """Minus log probability of at least `count` of `trials` at `share` each.
+
+    >>> round(tail_nats(10, 10, 0.1), 1), tail_nats(0, 10, 0.1)
+    (23.0, 0.0)
+    """
+    return -float(np.log(max(bdtrc(count - 1, trials, share), 1e-304))) if count > 0 else 0.0
+
+
+def judge(
+    rows: Rows,
+    reference: Reference,
+    hour: int,
+    *,
+    kind: int,
+    owners: float,
+    exponent: float,
+    alike_nats: float | None = None,
+) -> Verdict | None:
+    """Measure a group; `None` where there is too little of it.
+
+    Args:
+        rows: summaries (`streams.summary_table.ROW`) of its accounts, or a uniform sample of them, active in
+            the last day.
+        owners: estimate of the different owners behind the link.
+        exponent: of the sizes of this kind of link, see `SIZE_EXPONENTS`.
+        alike_nats: evidence that they write alike, where the group was formed by that.
+    """
+    if len(rows) < FEWEST_MEMBERS:
+        return None
+    if alike_nats is None:
+        core, measure = _core(rows, reference)
+        alike_nats = measure.nats
+    else:
+        core = np.ones(len(rows), np.bool_)
+        text = f"far more accounts write alike today than days before (p = {np.exp(-alike_nats):.0e})"
+        measure = Measure("alike", "sameness", alike_nats, 0.0, min(alike_nats, FAMILY_CAP), text)
+    inside = rows[core]
+    owners_inside = len(np.unique(inside["owner"])) / len(rows) * max(owners, len(np.unique(rows["owner"])))
+    if len(inside) < FEWEST_MEMBERS or len(np.unique(inside["owner"])) < FEWEST_OWNERS:
+        return None
+    constants = _constants(inside, reference)
+    even, steady = _even(inside), _steady(inside, reference)
+    identity, age = _identity(kind, owners_inside, exponent), _age(inside, reference, hour)
+    families = {
+        "sameness": measure.nats + (min(constants.nats, 3.0) if measure.nats >= NEEDED else 0.0),
+        # who never sleeps may be a service; only with even shares it is a scheduler's
+        "machine": even.nats + 0.5 * steady.nats if even.nats >= 2.0 else min(0.5 * steady.nats, 3.0),
+        "identity": identity.nats,
+        "age": age.nats,
+    }
+    families = {name: min(nats, FAMILY_CAP) for name, nats in families.items()}
+    two = families["machine"] >= NEEDED and max(families["sameness"], families["identity"]) >= NEEDED
+    three = min(families["identity"], families["sameness"]) >= 1.5 * NEEDED and families["age"] >= NEEDED
+    total = sum(families.values())
+    measures = tuple(sorted((measure, constants, even, steady, identity, age), key=lambda one: -one.nats))
+    return Verdict(measures, families, total, (two or three) and total >= TOTAL, core)
+
+
+def _core(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]:
+    """The largest set that writes alike, and how surprising its size is; everybody where nothing is."""
+    everybody = np.ones(len(rows), np.bool_)
+    written = np.flatnonzero(rows["prompts"] >= FEWEST_PROMPTS)
+    nothing = Measure("alike", "sameness", 0.0, COHERENT_SHARE, 0.0, "they write about different things")
+    if len(written) < FEWEST_MEMBERS or not reference.centre:
+        return everybody, nothing
+    unit = directions(rows[written], reference.mean())
+    alike = unit @ unit.T > reference.alike
+    counts = alike.sum(axis=1) - 1
+    best = int(np.argmax(counts))
+    near, trials = int(counts[best]), len(written) - 1
+    nats = max(tail_nats(near, trials, COHERENT_SHARE) - float(np.log(len(written))), 0.0)
+    if near + 1 < FEWEST_MEMBERS or nats < 1.0:
+        return everybody, nothing
+    core = np.zeros(len(rows), np.bool_)
+    core[written[alike[best]]] = True
+    share = near / trials
+    text = f"{share:.0%} of the accounts behind the link write alike; {COHERENT_SHARE:.0%} would be usual"
+    return core, Measure("alike", "sameness", share, COHERENT_SHARE, min(nats, FAMILY_CAP), text)
+
+
+def _even(rows: Rows) -> Measure:
+    """Daily volumes nearer to each other than those of innocent accounts ever are.
+
+    Two tests, of which the weaker counts. The spread of the logs against `INNOCENT_LOG_SD`; and how few
+    lie far above the median, because a core leaves out those who sent little, which makes any group look
+    even from below: the volumes of innocent accounts beyond *any* bound fall off like ``INNOCENT_EXCESS``.
+    """
+    requests = volume(rows)
+    middle = float(np.median(requests))
+    logs = np.log(np.maximum(requests, 0.5))
+    spread = MAD_TO_SD * float(np.median(np.abs(logs - np.median(logs))))
+    usual = float(np.sqrt(INNOCENT_LOG_SD**2 + 1 / max(middle, 1.0)))
+    nats = 0.0
+    if middle >= EVEN_FROM:
+        freedom = MAD_EFFICIENCY * (len(rows) - 1)
+        narrow = -float(chdtr_log(freedom, freedom * (spread / usual) ** 2))
+        # so far above the median that chance alone, as in a Poisson process, seldom gets there
+        factor = max(1.5, 1 + CHANCE_SDS / float(np.sqrt(middle)))
+        beyond = int((requests > factor * middle).sum())
+        share = 0.5 * factor ** (-1 / INNOCENT_EXCESS)
+        nats = min(narrow, -float(np.log(bdtr(beyond, len(rows), share))))
+    text = (
+        f"daily volumes lie within a factor of {np.exp(spread):.1f} of {middle:.0f} requests; "
+        f"a factor of {np.exp(usual):.1f} or more is usual"
+    )
+    return Measure("even_volume", "machine", spread, usual, float(np.clip(nats, 0.0, FAMILY_CAP)), text)
+
+
+def chdtr_log(freedom: float, value: float) -> float:
+    """Log of the chi-square distribution function, never below -700."""
+    return float(np.log(max(chdtr(freedom, value), 1e-304)))
+
+
+def _steady(rows: Rows, reference: Reference) -> Measure:
+    """Active around the clock."""
+    share_of_hours = steadiness(rows)
+    known = share_of_hours[~np.isnan(share_of_hours)]
+    usual = float(np.clip(WIDENED * reference.steady_share, SMALLEST_STEADY, 0.9))
+    count = int((known >= STEADY).sum())
+    nats = tail_nats(count, len(known), usual) if len(known) >= FEWEST_MEMBERS else 0.0
+    share = count / max(len(known), 1)
+    text = f"{share:.0%} of them are active around the clock; at most {usual:.0%} would be usual"
+    return Measure("steady", "machine", share, usual, min(nats, FAMILY_CAP), text)
+
+
+def _identity(kind: int, owners: float, exponent: float) -> Measure:
+    """More owners behind the link than this kind shows."""
+    label = LinkKind(kind).label
+    nats = exponent * float(np.log(max(owners / 2, 1.0)))
+    text = f"about {owners:,.0f} owners share one {label}"
+    return Measure(f"owners_per_{label}", "identity", owners, 2.0, min(nats, FAMILY_CAP), text)
+
+
+def _age(rows: Rows, reference: Reference, hour: int) -> Measure:
+    """Made lately, all of them."""
+    count = int((rows["created_hour"] > hour - NEW_H).sum())
+    usual = float(np.clip(WIDENED * reference.new_share, SMALLEST_NEW, 0.9))
+    share = count / len(rows)
+    text = f"{share:.0%} of them were made within {NEW_H // 24} days; at most {usual:.0%} would be usual"
+    return Measure("new", "age", share, usual, min(tail_nats(count, len(rows), usual), FAMILY_CAP), text)
+
+
+def _constants(rows: Rows, reference: Reference) -> Measure:
+    """The same request settings."""
+    names, counts = np.unique(rows["constants"], return_counts=True)
+    best = int(np.argmax(counts))
+    count, seen = int(counts[best]), reference.constants.get(int(names[best]), 0.01)
+    usual = float(np.clip(WIDENED * seen, SMALLEST_CONSTANTS, 0.95))
+    share = count / len(rows)
+    text = f"{share:.0%} of them send the same request settings, as {seen:.0%} of all accounts do"
+    nats = min(tail_nats(count, len(rows), usual), FAMILY_CAP)
+    return Measure("constants", "sameness", share, usual, nats, text)

@@ -1,0 +1,174 @@
+"""Links of an account: taken from its requests, kept in its row, told once an hour as evidence.
+
+An account's identifiers change rarely, so they are read from the first request of each of its active hours
+only: that keeps the cost per request far below a microsecond, and "first request of an hour" does not
+depend on how records are batched. What an account writes is summed over all of its prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.event import RequestEvent
+from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
+from streams import windows
+from streams.account_table import AccountTable
+from streams.batch import FEATURE_DIMENSIONS, HashCache, Segment, hash64
+from streams.windows import HOUR_MS
+
+Slots = NDArray[np.intp]
+
+READERS: dict[LinkKind, Callable[[RequestEvent], str | None]] = {
+    LinkKind.PAYMENT: lambda event: event.payment_hash,
+    LinkKind.DEVICE: lambda event: event.device_hash,
+    LinkKind.NETWORK: lambda event: event.client_network_hash,
+    LinkKind.EMAIL_DOMAIN: lambda event: event.email_domain_hash,
+    LinkKind.TEMPLATE: lambda event: event.template_hash,
+    LinkKind.SYSTEM_PROMPT: lambda event: event.system_hash,
+}
+_KINDS = tuple(READERS)
+
+FADE_PROMPTS = 128
+"""Sum and count of prompts are halved at the first look at which there are so many. Between two looks come
+at most `streams.checkpoints.MAX_GAP` (128) more, so 255 x 127 fits an int16."""
+
+MEAN_SCALE = 2
+"""`AccountEvidence.mean` is the mean times this: a byte of a mean prompt seldom passes 40."""
+
+_STRUCTURE = slice(64, 128)
+_HELD_BY_SHIFT = "shift"
+"""The structure group of the feature vector is summed by the detector of this name; its sum is used where
+there is one, which saves 128 bytes an account."""
+_KEPT = FEATURE_DIMENSIONS - 64
+
+NAME = "links"
+"""Of these columns in the account table."""
+
+COLUMNS = np.dtype(
+    [
+        ("hour", "<i4"),  # of the request the links were read from
+        ("values", "<u8", (len(_KINDS),)),
+        ("owner", "<u8"),
+        ("constants", "<u8"),
+        ("created_hour", "<i4"),
+        ("prompts", "<u2"),
+        ("sum", "<i2", (_KEPT,)),
+    ]
+)
+
+_hash = HashCache()
+
+
+def _row(event: RequestEvent) -> tuple[list[int], int, int, int]:
+    salt = event.fingerprint_id or ""
+    values = []
+    for kind, read in READERS.items():
+        text = read(event)
+        # fingerprints under different keys must never meet
+        scope = f"{kind}\x1f{salt if kind >= LinkKind.TEMPLATE else ''}\x1f{text}"
+        values.append(hash64(scope) or 1 if text else 0)
+    settings = f"{event.temperature}\x1f{event.max_tokens}\x1f{event.top_p}"
+    created = event.account_created_at
+    hour = 0 if created is None else int(created.timestamp()) // 3600
+    return values, _hash(event.organization_id) if event.organization_id else 0, _hash(settings), hour
+
+
+def update(table: AccountTable, segment: Segment) -> None:
+    """Fold a segment into the link columns of its accounts."""
+    mine: NDArray[Any] = table.rows[NAME]
+    batch, slots = segment.batch, segment.slots
+    has = segment.take(batch.has_features)
+    if has.any():
+        mine["prompts"][slots] += np.add.reduceat(has, segment.starts, dtype=np.uint16)
+        vectors = np.delete(segment.take(batch.features), _STRUCTURE, axis=1)
+        mine["sum"][slots] += np.add.reduceat(vectors, segment.starts, axis=0, dtype=np.int16)
+    hours = segment.take(batch.time_ms) // HOUR_MS
+    newest = np.maximum.reduceat(hours, segment.starts)
+    fresh = newest > mine["hour"][slots]
+    if not fresh.any():
+        return
+    first = np.flatnonzero(np.repeat(fresh, segment.counts) & (hours == np.repeat(newest, segment.counts)))
+    _, place = np.unique(segment.event_slots[first], return_index=True)
+    first = first[place]
+    where = segment.event_slots[first]
+    rows = [_row(batch.events[number]) for number in segment.index[first].tolist()]
+    mine["hour"][where] = hours[first]
+    mine["values"][where] = np.array([row[0] for row in rows], np.uint64)
+    mine["owner"][where] = np.array([row[1] for row in rows], np.uint64)
+    mine["constants"][where] = np.array([row[2] for row in rows], np.uint64)
+    mine["created_hour"][where] = [row[3] for row in rows]
+
+
+def fade(table: AccountTable, slots: Slots) -> None:
+    """Let old prompts count less. Called at looks only (see `streams.checkpoints`)."""
+    mine: NDArray[Any] = table.rows[NAME]
+    full = slots[mine["prompts"][slots] >= FADE_PROMPTS]
+    mine["sum"][full] //= 2
+    mine["prompts"][full] //= 2
+
+
+def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEvidence]:
+    """Summaries of accounts with requests in `hour`, in the order of `slots`."""
+    if not len(slots):
+        return []
+    rows, mine = table.rows, table.rows[NAME][slots]
+    back = hour - np.arange(HOURS_TOLD - 1, -1, -1, dtype=np.int64)
+    repeated = np.repeat(slots, HOURS_TOLD)
+    counts = windows.at(rows["hour_requests"], rows["hour_head"], repeated, np.tile(back, len(slots)))
+    hourly = np.minimum(counts, 255).astype(np.uint8).reshape(-1, HOURS_TOLD)
+    prompts = mine["prompts"].astype(np.int64)
+    means = _means(table, slots)
+    first = rows["first_ms"][slots] // HOUR_MS
+    # what has come for later hours already is left out, so that this does not depend on who was faster
+    ahead = _later(rows, "hour_requests", slots, hour)
+    failed_ahead = _later(rows, "hour_failures", slots, hour)
+    requests = np.maximum(rows["events"][slots].astype(np.int64) - ahead, 0)
+    completed = np.maximum(rows["completed"][slots].astype(np.int64) - (ahead - failed_ahead), 0)
+    created = np.where(mine["created_hour"] > 0, mine["created_hour"], first)
+    found = []
+    for number, (slot, values) in enumerate(zip(slots.tolist(), mine["values"].tolist(), strict=True)):
+        key = table.key(slot)
+        tenant_id, _, account_id = key.partition(":")
+        found.append(
+            AccountEvidence(
+                tenant_id=tenant_id,
+                account_id=account_id,
+                hour=hour,
+                links=tuple((int(kind), value) for kind, value in zip(_KINDS, values, strict=True) if value),
+                owner=int(mine["owner"][number]) or hash64(key),
+                prompts=int(prompts[number]),
+                mean=means[number].tobytes() if prompts[number] else b"",
+                requests=int(requests[number]),
+                completed=int(completed[number]),
+                hourly=hourly[number].tobytes(),
+                created_hour=int(created[number]),
+                first_hour=int(first[number]),
+                constants=int(mine["constants"][number]),
+            )
+        )
+    return found
+
+
+def _means(table: AccountTable, slots: Slots) -> NDArray[np.int8]:
+    """int8 (m, 256): `MEAN_SCALE` times the mean prompt."""
+    mine: NDArray[Any] = table.rows[NAME][slots]
+    means = np.zeros((len(slots), FEATURE_DIMENSIONS))
+    own = mine["sum"] / np.maximum(mine["prompts"], 1)[:, None]
+    means[:, : _STRUCTURE.start], means[:, _STRUCTURE.stop :] = np.split(own, [_STRUCTURE.start], axis=1)
+    if _HELD_BY_SHIFT in (table.dtype.names or ()):
+        shift: NDArray[Any] = table.rows[_HELD_BY_SHIFT][slots]
+        means[:, _STRUCTURE] = shift["sum"] / np.maximum(shift["count"], 1)[:, None]
+    rounded: NDArray[np.int8] = np.clip(np.rint(MEAN_SCALE * means), -127, 127).astype(np.int8)
+    return rounded
+
+
+def _later(rows: NDArray[Any], name: str, slots: Slots, hour: int) -> NDArray[np.int64]:
+    """int64 (m,): what the ring holds of hours after `hour`."""
+    after = np.full(len(slots), hour + 1, np.int64)
+    counts = windows.span(rows[name], rows["hour_head"], slots, after, after + windows.HOURS)
+    total: NDArray[np.int64] = np.nansum(counts, axis=1).astype(np.int64)
+    return total
