@@ -21,6 +21,7 @@ from infra.clickhouse import migrate
 from infra.clickhouse.libchdb_server import LibchdbServer
 from infra.clickhouse.store import Store, open_store
 from infra.kafka.connection import Connection
+from infra.kafka.embedded import EmbeddedKafka
 from schemas.control import Suppression, Verdict, control_key, encode_control
 from schemas.errors import Fatal
 from schemas.event import encode_event
@@ -223,6 +224,19 @@ async def test_partitions_that_move_between_sinks_are_stored_once(
             await feeding
             await until(store, DISTINCT, 4000)
     assert store.query(RAW) == [(4000,)]
+
+
+async def test_a_broker_that_crashes_and_comes_back_is_waited_for(
+    settings: Settings, broker: EmbeddedKafka, bus: Connection, store: Store
+) -> None:
+    async with running(settings, bus):
+        await produce(bus, REQUESTS, requests(range(1000)))
+        await until(store, "SELECT count() > 0 FROM requests", 1)
+        await asyncio.to_thread(broker.kill)
+        await asyncio.to_thread(broker.start)
+        await produce(bus, REQUESTS, requests(range(1000, 2000)))
+        await until(store, DISTINCT, 2000)
+    assert store.query(RAW) == [(2000,)]
 
 
 async def test_a_dropped_table_stops_the_sink_and_buries_nothing(
