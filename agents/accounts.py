@@ -11,26 +11,25 @@ written once.
 from __future__ import annotations
 
 import asyncio
-import struct
 import time
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
 import msgspec
+import numpy as np
 from aiokafka import ConsumerRecord
 
 from agents import emit
 from agents.control import Suppressions
-from agents.ingest import ORIGIN, put_dead_letter, unpack_origin
+from agents.ingest import ORIGIN, put_dead_letter
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.tables import PlaneTable
 from agents.transport import Run
 from schemas.errors import MalformedRecord
-from schemas.event import RequestEvent
 from streams.account_plane import AccountPlane, PlaneOutput
-from streams.batch import Origin
+from streams.batch import NO_ORIGIN, ORIGINS
 
 CHECKPOINT_RECORDS = 20_000
 """Records of one partition after which its state is written at once. Bounds what a crash repeats."""
@@ -166,33 +165,45 @@ class AccountAgent:
 
     def _process(self, plane: AccountPlane, run: Run) -> PlaneOutput:
         started = time.perf_counter()
-        events: list[RequestEvent] = []
-        offsets: list[int] = []
-        origins: list[Origin | None] = []
-        decode = plane.decode
-        for record in run.value:
-            try:
-                event = decode(record.value or b"")
-                origin = _origin(record)
-            except (msgspec.DecodeError, struct.error) as error:
-                put_dead_letter(self._outbox, _malformed(error), record, "accounts")
-                self._metrics.dead_letters.labels("accounts", MalformedRecord.__name__).inc()
-                continue
-            events.append(event)
-            offsets.append(record.offset)
-            origins.append(origin)
+        decode, records = plane.decode, run.value
+        try:
+            origins = b"".join([_origin(record) for record in records])
+            events = [decode(record.value) for record in records]
+        except (msgspec.DecodeError, MalformedRecord, TypeError):
+            records = [record for record in records if self._is_readable(decode, record)]
+            origins = b"".join([_origin(record) for record in records])
+            events = [decode(record.value) for record in records]
+        offsets = [record.offset for record in records]
         run.value.clear()
-        output = plane.process(events, offsets, origins)
+        output = plane.process(events, offsets, np.frombuffer(origins, ORIGINS))
         self._metrics.events.labels("accounts", "accepted").inc(len(events))
         self._metrics.run_seconds.labels("accounts").observe(time.perf_counter() - started)
         return output
 
+    def _is_readable(self, decode: Callable[[bytes], Any], record: ConsumerRecord) -> bool:
+        """Whether a record can be used; one that cannot goes to the dead letters."""
+        try:
+            decode(record.value or b"")
+            _origin(record)
+        except msgspec.DecodeError as error:
+            problem = _malformed(error)
+        except MalformedRecord as error:
+            problem = error
+        else:
+            return True
+        put_dead_letter(self._outbox, problem, record, "accounts")
+        self._metrics.dead_letters.labels("accounts", MalformedRecord.__name__).inc()
+        return False
 
-def _origin(record: ConsumerRecord) -> Origin | None:
+
+def _origin(record: ConsumerRecord) -> bytes:
+    """The record's origin header, as it is."""
     for name, value in record.headers:
         if name == ORIGIN:
-            return unpack_origin(value)
-    return None
+            if len(value) != ORIGINS.itemsize:
+                raise MalformedRecord(f"header {ORIGIN} has {len(value)} bytes, not {ORIGINS.itemsize}")
+            return bytes(value)
+    return NO_ORIGIN
 
 
 def _malformed(error: Exception) -> MalformedRecord:

@@ -63,7 +63,7 @@ class WindowPlane:
         self,
         events: Sequence[Usage],
         offsets: Sequence[int] | None = None,
-        origins: Sequence[Origin | None] | None = None,
+        origins: Sequence[Origin | None] | NDArray[Any] | None = None,
     ) -> PlaneOutput:
         """Count a run, close the minutes that are over."""
         if not events or offsets is None:

@@ -11,13 +11,8 @@ from streams import watermark
 from streams.batch import Origin, origin_array
 from streams.watermark import Watermark
 
-events = st.lists(
-    st.tuples(
-        st.one_of(st.none(), st.builds(Origin, st.sampled_from([0, 7, 2**32 - 1]), st.integers(0, 2), st.integers(0, 12))),
-        st.integers(0, 100_000),
-    ),
-    max_size=60,
-)  # fmt: skip
+origins = st.builds(Origin, st.sampled_from([0, 7, 2**32 - 1]), st.integers(0, 2), st.integers(0, 12))
+events = st.lists(st.tuples(st.none() | origins, st.integers(0, 100_000)), max_size=60)
 
 
 @settings(max_examples=200, deadline=None)
@@ -33,10 +28,10 @@ def test_a_run_is_its_events_one_by_one(before, run, idle: bool, trace: int) -> 
             mark.set_idle(2**32 - 1, 0)
             _ = mark.time_ms
     expected = [(single.admit(origin, time_ms), single.time_ms) for origin, time_ms in run]
-    origins = origin_array([origin for origin, _ in run], len(run))
+    places = origin_array([origin for origin, _ in run], len(run))
     largest, watermark._LARGEST_TRACE = watermark._LARGEST_TRACE, trace
     try:
-        new, after = whole.admit_run(origins, np.array([time_ms for _, time_ms in run], np.int64))
+        new, after = whole.admit_run(places, np.array([time_ms for _, time_ms in run], np.int64))
     finally:
         watermark._LARGEST_TRACE = largest
     assert list(zip(new.tolist(), after.tolist(), strict=True)) == expected
