@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.event import RequestEvent, decode_event
+from schemas.event import RequestEvent, decode_trusted_event
 from schemas.evidence import AccountEvidence
 from schemas.finding import Finding, utc_from_ms
 from schemas.profile import AccountWindow
@@ -26,7 +26,7 @@ from streams import checkpoints, links, windows
 from streams.account_state import AccountExtras, PartitionState, StateCodec
 from streams.account_table import RECENT_EVENTS, AccountTable
 from streams.baselines import CohortBaselines
-from streams.batch import EventBatch, Origin, Segment, segments
+from streams.batch import EventBatch, Origin, Segment, origin_array, segments
 from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Context, Detector
@@ -91,7 +91,7 @@ class AccountPlane:
         """Watermark at which the next hour may have to be closed."""
         self.events = self.late = self.duplicates = 0
 
-    decode: Callable[[bytes], RequestEvent] = staticmethod(decode_event)
+    decode: Callable[[bytes], RequestEvent] = staticmethod(decode_trusted_event)
     """Value of a record of the requests topic to what `process` takes."""
 
     # ---- events -------------------------------------------------------------------------------------
@@ -100,46 +100,43 @@ class AccountPlane:
         self,
         events: Sequence[RequestEvent],
         offsets: Sequence[int] | None = None,
-        origins: Sequence[Origin | None] | None = None,
+        origins: Sequence[Origin | None] | NDArray[Any] | None = None,
     ) -> PlaneOutput:
         """Take a run of events in arrival order.
 
         Args:
             offsets: their positions in the requests partition, increasing. What the restored state has
                 applied already is skipped.
-            origins: where INGEST read them; a repeated raw record is counted once.
+            origins: where INGEST read them, one by one or as `streams.batch.ORIGINS`; a repeated raw record
+                is counted once.
         """
         output = PlaneOutput()
-        kept: list[RequestEvent] = []
-        positions: list[int] = []
-        for number, event in enumerate(events):
-            position = -1
-            if offsets is not None:
-                position = offsets[number]
-                if position <= self.applied_offset:
-                    continue
-                self.applied_offset = position
-            if not self.watermark.admit(origins[number] if origins is not None else None, event.time_ms):
-                self.duplicates += 1
-                continue
-            if self.watermark.newest_ms - self.watermark.lateness_ms >= self._next_close_ms:
-                # The baselines of this event's hour rest on hours that may close only now.
-                self._take(kept, positions, output)
-                kept, positions = [], []
-                self._advance(self.watermark.time_ms, output)
-            self.events += 1
-            self.late += event.time_ms < self.watermark.floor_ms
-            kept.append(event)
-            positions.append(position)
-        self._take(kept, positions, output)
+        positions = np.full(len(events), -1) if offsets is None else np.asarray(offsets, np.int64)
+        batch = EventBatch(events, positions)
+        if offsets is not None and len(events):
+            batch = batch.part(np.flatnonzero(positions > self.applied_offset))
+            self.applied_offset = max(self.applied_offset, int(positions[-1]))
+        read_at = origin_array(origins, len(events))[len(events) - len(batch) :]
+        new, watermark = self.watermark.admit_run(read_at, batch.time_ms)
+        self.duplicates += len(batch) - int(new.sum())
+        self.events += int(new.sum())
+        self.late += int((new & (batch.time_ms < watermark)).sum())
+        start = 0
+        while start < len(batch):
+            # The baselines of an event's hour rest on hours that may close only with it.
+            over = np.flatnonzero(watermark[start:] >= self._next_close_ms)
+            end = start + int(over[0]) if len(over) else len(batch)
+            self._take(batch.part(start + np.flatnonzero(new[start:end])), output)
+            if end < len(batch):
+                self._advance(int(watermark[end]), output)
+            start = end
         self._advance(self.watermark.time_ms, output)
         return output
 
-    def _take(self, events: list[RequestEvent], positions: list[int], output: PlaneOutput) -> None:
+    def _take(self, batch: EventBatch, output: PlaneOutput) -> None:
         """Count and score a stretch of events during which no hour closes."""
-        if not events:
+        if not len(batch):
             return
-        batch = EventBatch(events, np.asarray(positions, np.int64))
         for detector in self.detectors:
             detector.observe(batch)
         order = self._arrange(batch)
@@ -149,22 +146,18 @@ class AccountPlane:
         boundary = self._boundaries(batch, order)
         for segment in segments(batch, boundary, order):
             self._count(segment)
-            links.update(self.table, segment)
             for detector in self.detectors:
                 detector.update(self.table, segment)
             self._score(segment, boundary, output)
 
     def _arrange(self, batch: EventBatch) -> NDArray[np.intp]:
         """Give every event its account's row; positions ordered by row, then arrival."""
-        keys = [event.account_key for event in batch.events]
-        batch.slot, new = self.table.find(keys, self.episodes)
+        batch.slot, new = self.table.find(batch.account_keys, self.episodes)
         rows = self.table.rows
-        if new:
-            first = {slot: number for number, slot in reversed(list(enumerate(batch.slot.tolist())))}
-            for slot in new:
-                event = batch.events[first[slot]]
-                rows["first_ms"][slot] = event.time_ms
-                rows["cohort"][slot] = self.cohorts.id_of(f"{event.tenant_id}:{event.account_plan or ''}")
+        for slot, first in new.items():
+            event = batch.events[first]
+            rows["first_ms"][slot] = batch.time_ms[first]
+            rows["cohort"][slot] = self.cohorts.id_of(f"{event.tenant_id}:{event.account_plan or ''}")
         return np.argsort(batch.slot, kind="stable")
 
     def _new(self, batch: EventBatch, order: NDArray[np.intp]) -> NDArray[np.bool_]:
