@@ -146,6 +146,7 @@ class AccountPlane:
         boundary = self._boundaries(batch, order)
         for segment in segments(batch, boundary, order):
             self._count(segment)
+            links.update(self.table, segment)
             for detector in self.detectors:
                 detector.update(self.table, segment)
             self._score(segment, boundary, output)
