@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from agents.cli import demo, doctor, migrate, replay, schema, sink, sql, topics, up, worker
+from agents.cli import demo, doctor, evaluate, migrate, replay, schema, sink, sql, topics, up, worker
 from agents.cli.options import Config
 from agents.cli.terminal import EXIT_INTERRUPTED, err, error_panel, exit_code, out
 from schemas.errors import StillwatchError
@@ -50,6 +50,7 @@ app.command()(sink.sink)
 app.command()(sql.sql)
 app.command()(migrate.migrate)
 app.command()(replay.replay)
+app.add_typer(evaluate.app, name="evaluate")
 app.command()(schema.schema)
 app.command()(doctor.doctor)
 

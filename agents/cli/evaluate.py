@@ -1,0 +1,134 @@
+"""`stillwatch evaluate`: how well detection works, by protocols that others can repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from agents.cli.terminal import err, out
+from agents.html_report import HtmlReport
+from agents.parallel import pool
+from agents.prompt_collections import DEFAULT_FOLDER, Collections, benign_file, corpus
+from agents.window_report import window_page, window_tables
+from schemas.errors import InvalidSetting
+from streams.evaluation.windows import HALVINGS, SIZES, Cell, Protocol, Scores, Thresholds, table
+from streams.fingerprint import Fingerprinter
+
+app = typer.Typer(no_args_is_help=True, help="Measure detection: windows of traffic, or whole accounts.")
+
+SECRET = b"evaluation"
+"""Key of the fingerprints; they are thrown away with the run."""
+
+Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.", min=0)]
+Json = Annotated[Path, typer.Option("--json", metavar="OUT", help="Write the figures here.")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="OUT", help="Write a page with plots here.")]
+Data = Annotated[
+    Path,
+    typer.Option("--data", envvar="STILLWATCH_DATA", metavar="DIR", help="Folder of the public collections."),
+]
+
+
+@contextmanager
+def progress(total: int, text: str) -> Iterator[Any]:
+    """A progress bar on standard error; yields the function that advances it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(text, total=total)
+        yield lambda steps=1: bar.advance(task, steps)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write figures. Raises `InvalidSetting` where that is not possible."""
+    try:
+        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        problem = f"cannot write {path}: {error.strerror}"
+        raise InvalidSetting("--json", problem, "Name another file") from error
+
+
+def _all_cells(protocol: Protocol) -> list[Cell]:
+    """Thresholds of every size, then all cells, on all processors."""
+    halvings = [(size, number) for size in SIZES for number in range(HALVINGS)]
+    steps = len(halvings) + len(SIZES) * len(protocol.families)
+    with progress(steps, "windows") as advance, pool(protocol) as workers:
+        null: dict[int, list[Scores]] = {size: [] for size in SIZES}
+        for (size, _), scores in zip(halvings, workers.map(_null_scores, halvings), strict=True):
+            null[size] += scores
+            advance()
+        # the largest windows first: they take longest
+        parts = [
+            (size, family, protocol.thresholds(null[size]))
+            for size in sorted(SIZES, reverse=True)
+            for family in protocol.families
+        ]
+        cells = []
+        for found in workers.map(_cells, parts):
+            cells += found
+            advance()
+    return cells
+
+
+def _null_scores(protocol: Protocol, part: tuple[int, int]) -> list[Scores]:
+    return protocol.null_scores(*part)
+
+
+def _cells(protocol: Protocol, part: tuple[int, str, Thresholds]) -> list[Cell]:
+    return protocol.cells(*part)
+
+
+@app.command()
+def windows(
+    json_out: Json,
+    seed: Seed = 0,
+    html: Html = None,
+    data: Data = DEFAULT_FOLDER,
+    benign: Annotated[
+        list[Path] | None,
+        typer.Option("--benign", metavar="FILE", help="Benign prompts (JSON Lines), not the collections."),
+    ] = None,
+    windows_per_cell: Annotated[int, typer.Option("--windows", help="Windows per cell.", min=1)] = 50,
+    nulls: Annotated[int, typer.Option(help="Benign windows behind a threshold.", min=20)] = 500,
+    details: Annotated[
+        Path | None, typer.Option(metavar="OUT", help="Write the figures of every attack family here.")
+    ] = None,
+) -> None:
+    """Windows of W prompts with a share of attack in them: how many raise an alarm (arXiv:2606.05725).
+
+    Thresholds come from benign text alone; the row for fraction 0 is the false-positive rate on other benign
+    text.
+    """
+    collections = Collections(data)
+    families = collections.families(seed)
+    prompts = [pair for path in benign for pair in benign_file(path)] if benign else collections.benign()
+    fingerprinter = Fingerprinter(SECRET, "k1")
+    total = len(prompts) + sum(map(len, families.values()))
+    with progress(total, "fingerprints") as advance:
+        normal = corpus(prompts, fingerprinter, advance)
+        attacks = {
+            name: corpus([(str(number), text) for number, text in enumerate(texts)], fingerprinter, advance)
+            for name, texts in families.items()
+        }
+    protocol = Protocol(normal, attacks, seed=seed, windows=windows_per_cell, nulls=nulls)
+    cells = _all_cells(protocol)
+    write_json(json_out, table(cells))
+    if details is not None:
+        write_json(details, {name: table(cells, name) for name in families})
+    facts = (
+        f"Benign text: {len(normal):,} different prompts of {len(set(normal.roots.tolist())):,} independent "
+        f"roots, half for calibration ({len(protocol.calibration):,} prompts) and half for the test "
+        f"({len(protocol.test):,}). Where a window is larger, prompts are drawn again. Thresholds for a "
+        f"false-positive rate of {protocol.target_fpr:.1%}, from {nulls} benign windows. Seed {seed}."
+    )
+    for one in window_tables(cells):
+        out.print(one)
+    out.print(facts, style="dim")
+    if html is not None:
+        page = HtmlReport("Stillwatch: attack windows")
+        window_page(page, cells, facts)
+        page.write(html)

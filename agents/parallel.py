@@ -1,0 +1,61 @@
+"""Work that is cut into independent parts, on all processors, with results in the order of the parts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+Part = TypeVar("Part")
+Result = TypeVar("Result")
+
+_shared: Any = None
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def _share(value: Any) -> None:
+    global _shared
+    _shared = value
+
+
+def _call(function: Callable[[Any, Any], Any], part: Any) -> Any:
+    return function(_shared, part)
+
+
+class Pool:
+    """Processes that all hold one value and apply functions to it and a part."""
+
+    def __init__(self, executor: ProcessPoolExecutor) -> None:
+        self._executor = executor
+
+    def map(self, function: Callable[[Any, Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
+        """``function(shared value, part)`` for every part; results as they follow each other."""
+        futures = [self._executor.submit(_call, function, part) for part in parts]
+        for future in futures:
+            yield future.result()
+
+
+@contextmanager
+def pool(shared: Any, processes: int | None = None) -> Iterator[Pool]:
+    """A pool that ends with the block.
+
+    Args:
+        shared: sent to every process once; must pickle.
+        processes: default one per processor.
+    """
+    count = processes or len(os.sched_getaffinity(0))
+    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
+    # One thread of linear algebra per process; read when a new interpreter imports NumPy, hence "spawn".
+    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    try:
+        with ProcessPoolExecutor(count, get_context("spawn"), _share, (shared,)) as executor:
+            yield Pool(executor)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
