@@ -43,6 +43,8 @@ FETCH_WAIT_MS = 100
 request for those that have data, so this bounds how long a partition with data can stand still."""
 
 PARTITION_FETCH_BYTES = 1024 * 1024
+IDLE_S = 0.25
+"""Longest fetch. A rebalance waits for the fetch under way before it moves the position."""
 GRACE_S = 0.1
 """How long the other partitions of a topic wait for one that has data we do not hold yet."""
 PATIENCE_S = 5.0
@@ -191,7 +193,7 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
                 wanted = {tp for tp in wanted if tp.topic not in aligned or not self._fetched[tp]}
             if not wanted:
                 return
-            wait_s = GRACE_S if gracious else 0 if held else timeout_s
+            wait_s = GRACE_S if gracious else 0 if held else min(timeout_s, IDLE_S)
             records: Mapping[TP, list[ConsumerRecord]] = await self._getmany(wanted, wait_s)
             if not self.flow_active:
                 return  # a seek to the committed offsets comes before the flow is resumed
