@@ -269,7 +269,7 @@ class Sink(ConsumerRebalanceListener):
 
     def _report(self) -> None:
         if not self._lanes:
-            log.warning("no partitions: topics are missing (`stillwatch topics create`), or sinks are too many")
+            log.warning("no partitions: topics are missing (`stillwatch topics create`) or sinks too many")
         ends = {tp: self._bus.end(tp) for tp in self._lanes}
         lag = sum(max(0, end - self._lanes[tp].begin) for tp, end in ends.items() if end is not None)
         self.metrics.lag.set(lag)

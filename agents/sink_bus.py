@@ -20,6 +20,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectio
 from agents.store_writer import Refused
 from infra.kafka.connection import Connection
 from schemas.dead_letter import dead_letter, encode_dead_letter
+from schemas.errors import Rejected
 from schemas.finding import utc_from_ms
 from schemas.topics import DEAD_LETTERS
 
@@ -113,7 +114,7 @@ class SinkBus:
         """Send records that cannot be stored to the dead letters; returns when Kafka has them."""
         await asyncio.gather(*(self._bury(record, error) for record, error in refused))
 
-    async def _bury(self, record: ConsumerRecord, error: Exception) -> None:
+    async def _bury(self, record: ConsumerRecord, error: Rejected) -> None:
         place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         if record.topic == DEAD_LETTERS.name:  # or it would come back for ever; it stays in its topic
             log.error("a dead letter cannot be stored", reason=str(error), **place)

@@ -69,7 +69,7 @@ class Handle:
     @property
     def version(self) -> str:
         """Version of ClickHouse."""
-        return self.client.server_version
+        return self.client.server_version or "unknown"
 
     def close(self) -> None:
         """Let go of the connection; the embedded directory with the last handle on it."""
