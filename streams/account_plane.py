@@ -27,12 +27,12 @@ from streams.account_state import AccountExtras, PartitionState, StateCodec
 from streams.account_table import RECENT_EVENTS, AccountTable
 from streams.baselines import CohortBaselines
 from streams.batch import EventBatch, Origin, Segment, origin_array, segments
+from streams.calibration import Calibration
 from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Context, Detector
 from streams.episodes import Episode
 from streams.findings import Judge
-from streams.fusion import fuse
 from streams.watermark import NOTHING, Watermark
 from streams.windows import HOUR_MS, HOURS, MINUTE_MS
 
@@ -81,6 +81,7 @@ class AccountPlane:
         self.cohorts = CohortBaselines()
         self.episodes: dict[int, Episode] = {}
         self.judge = Judge(self.detectors, config)
+        self.calibration = Calibration(len(self.detectors))
         self.codec = StateCodec(config, self.table.dtype)
         self.closed_hour = NO_HOUR
         """Hours up to this one are closed."""
@@ -215,8 +216,9 @@ class AccountPlane:
         rows["last_ms"][slots] = np.maximum(rows["last_ms"][slots], newest)
         rows["offset"][slots] = np.maximum(rows["offset"][slots], batch.offsets[segment.last])
 
+        ones, minutes = np.ones(len(segment)), times // MINUTE_MS
         windows.roll(rows, ("minute_requests",), "minute_head", slots, newest // MINUTE_MS)
-        windows.add(rows["minute_requests"], rows["minute_head"], event_slots, times // MINUTE_MS, np.ones(len(segment)))
+        windows.add(rows["minute_requests"], rows["minute_head"], event_slots, minutes, ones)
         hours, heads = times // HOUR_MS, rows["hour_head"]
         columns = ("hour_requests", "hour_failures", "hour_input", "hour_output")
         windows.roll(rows, columns, "hour_head", slots, newest // HOUR_MS)
@@ -256,7 +258,10 @@ class AccountPlane:
         context = Context(hours=batch.time_ms[at] // HOUR_MS, cohorts=self.cohorts)
         nats = np.stack([detector.score(self.table, slots, context) for detector in self.detectors], axis=1)
         links.fade(self.table, slots)
-        fused = fuse(nats, self.judge.weights)
+        cohorts = self.table.rows["cohort"][slots].astype(np.int64)
+        self.calibration.note(slots, context.hours, cohorts, nats)
+        nats = self.calibration.correct(nats, context.hours, cohorts)
+        fused = self.judge.fusion.fuse(nats)
         for number in np.flatnonzero(fused >= self.judge.threshold_nats).tolist():
             slot, event = int(slots[number]), batch.events[int(at[number])]
             here = Context(hours=context.hours[number : number + 1], cohorts=self.cohorts)
@@ -280,6 +285,7 @@ class AccountPlane:
             episode = self.episodes[slot] = self.judge.open(self.table, slot, event, nats, fused)
             output.findings.append(self.judge.create(self.table, slot, episode, event, nats, context))
             self.table.rows["found"][slot] = True
+            self.calibration.found(slot, int(context.hours[0]))
             return
         row = self.table.rows[slot]
         episode.signal(event.time_ms, fused, event.event_id, int(row["events"]), int(row["completed"]))
@@ -343,6 +349,7 @@ class AccountPlane:
         requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
         logs, cohorts = np.log1p(requests.astype(np.float64)), rows["cohort"][slots]
         self.cohorts.learn(hour, {int(number): logs[cohorts == number] for number in np.unique(cohorts)})
+        self.calibration.close_hour(hour, cohorts)
         for detector in self.detectors:
             detector.learn_hour(self.table, slots, hour)
         fresh = slots[rows["closed_hour"][slots] < hour]
@@ -386,6 +393,7 @@ class AccountPlane:
         for rows in self.active.values():
             rows[slot] = False
         self.episodes.pop(slot, None)
+        self.calibration.forget(slot)
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Changelog records since the last call; the partition's own record last.
@@ -401,6 +409,7 @@ class AccountPlane:
                 detectors={
                     detector.name: data for detector in self.detectors if (data := detector.extras(slot))
                 },
+                marks=self.calibration.marks.get(slot),
             )
             records.append((self.table.key(slot).encode(), self.codec.encode(self.table.rows[slot], extras)))
         self.table.dirty[:] = False
@@ -410,6 +419,7 @@ class AccountPlane:
             watermark=self.watermark,
             cohorts=self.cohorts.snapshot(),
             counters=[self.events, self.late, self.duplicates, self.table.evicted],
+            active=self.calibration.active,
             detectors={detector.name: data for detector in self.detectors if (data := detector.shared())},
         )
         records.append((self.codec.partition_key(self.partition), self.codec.encode_partition(state)))
@@ -446,6 +456,7 @@ class AccountPlane:
         self.cohorts = CohortBaselines()
         self.cohorts.restore(state.cohorts)
         self.events, self.late, self.duplicates, self.table.evicted = state.counters
+        self.calibration.active = state.active
         for detector in self.detectors:
             if detector.name in state.detectors:
                 detector.restore_shared(state.detectors[detector.name])
@@ -456,10 +467,13 @@ class AccountPlane:
         row, extras = self.codec.decode(value)
         for detector in self.detectors:
             detector.forget(slot)
+        self.calibration.forget(slot)
         self.table.rows[slot] = row
         self.episodes.pop(slot, None)
         if extras.episode is not None:
             self.episodes[slot] = extras.episode
+        if extras.marks is not None:
+            self.calibration.marks[slot] = extras.marks
         for detector in self.detectors:
             if detector.name in extras.detectors:
                 detector.restore_extras(slot, extras.detectors[detector.name])

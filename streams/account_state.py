@@ -15,6 +15,7 @@ import numpy as np
 
 from schemas.errors import IncompatibleState
 from streams.baselines import CohortState
+from streams.calibration import Marks
 from streams.config import DetectionConfig
 from streams.episodes import Episode
 from streams.watermark import Watermark
@@ -28,6 +29,7 @@ class AccountExtras(msgspec.Struct, array_like=True, omit_defaults=True):
 
     episode: Episode | None = None
     detectors: dict[str, bytes] = {}
+    marks: Marks | None = None
 
 
 class PartitionState(msgspec.Struct, array_like=True):
@@ -38,6 +40,8 @@ class PartitionState(msgspec.Struct, array_like=True):
     watermark: Watermark
     cohorts: list[CohortState]
     counters: list[int]
+    active: dict[int, dict[int, int]]
+    """Accounts active in each closed hour, by cohort (see `streams.calibration`)."""
     detectors: dict[str, bytes] = {}
     """What detectors learned from all accounts, by detector name."""
 

@@ -9,23 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.event import RequestEvent
-from schemas.finding import Action, Feature, Finding, Lifecycle, Severity, finding_id, utc_from_ms
+from schemas.finding import Feature, Finding, Lifecycle, finding_id, utc_from_ms
+from streams import budget
 from streams.account_table import AccountTable
 from streams.config import DetectionConfig
 from streams.detectors.detector import Context, Detector
 from streams.episodes import Episode
-from streams.fusion import shares
+from streams.fusion import Fusion
 
 MENTIONED_SHARE = 0.02
 """Detectors with less than this share of the evidence are left out of the text."""
-
-LARGE_LEAK = 1_000
-HUGE_LEAK = 10_000
-"""Answers: at these a finding is high, and critical. One per cent of the smallest reported campaign
-(150,000 exchanges) is 1,500."""
-
-CLEAR_NATS = float(np.log(1e8))
-"""A p-value below 1e-8 is high severity by itself."""
 
 
 class Judge:
@@ -38,9 +31,8 @@ class Judge:
 
     def __init__(self, detectors: Sequence[Detector], config: DetectionConfig) -> None:
         self.detectors = detectors
-        self.weights = np.full(len(detectors), 1 / max(len(detectors), 1))
-        self.threshold_nats = float(np.log(1e6 / config.alerts_per_million_account_days))
-        """An account is tested once a day in effect: scores are already corrected for repeated looks."""
+        self.fusion = Fusion([detector.metadata.nature for detector in detectors])
+        self.threshold_nats = budget.threshold_nats(config.alerts_per_million_account_days)
 
     def open(
         self, table: AccountTable, slot: int, event: RequestEvent, nats: NDArray[np.float64], fused: float
@@ -107,7 +99,7 @@ class Judge:
         nats: NDArray[np.float64],
         context: Context,
     ) -> Finding:
-        share = shares(nats, self.weights)
+        share = self.fusion.shares(nats)
         reasons: list[str] = []
         features: list[Feature] = []
         for number in np.argsort(-share, kind="stable").tolist():
@@ -124,7 +116,7 @@ class Judge:
     def _finding(self, key: str, episode: Episode, time_ms: int, lifecycle: Lifecycle) -> Finding:
         tenant_id, _, account_id = key.partition(":")
         metadata = next(d.metadata for d in self.detectors if d.name == episode.detector)
-        severity = _severity(episode)
+        severity = budget.severity(episode.nats, episode.completed)
         return Finding(
             finding_id=episode.finding_id,
             sequence=episode.sequence,
@@ -155,21 +147,5 @@ class Judge:
             techniques=metadata.techniques,
             runbook=metadata.runbook,
             false_positives=metadata.false_positives,
-            recommended_action=_ACTIONS[severity],
+            recommended_action=budget.ACTIONS[severity],
         )
-
-
-def _severity(episode: Episode) -> Severity:
-    """By how unlikely and how much was given away already."""
-    if episode.completed >= HUGE_LEAK:
-        return Severity.CRITICAL
-    if episode.completed >= LARGE_LEAK or episode.nats >= CLEAR_NATS:
-        return Severity.HIGH
-    return Severity.MEDIUM
-
-
-_ACTIONS = {
-    Severity.MEDIUM: Action.REVIEW,
-    Severity.HIGH: Action.THROTTLE,
-    Severity.CRITICAL: Action.SUSPEND,
-}

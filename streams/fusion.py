@@ -1,30 +1,78 @@
 """One p-value for an account from the p-values of its detectors, whatever their dependence.
 
-Detectors look at the same account, so their scores are dependent in ways nobody knows. The weighted
-harmonic mean of p-values stays valid under any dependence where it is small, and lets one strong
-detector speak for itself.
-Source: D. J. Wilson, The harmonic mean p-value for combining dependent tests, PNAS 116 (2019).
+Two combinations share the budget:
+
+- **harmonic mean** of all p-values, with equal weights for natures of evidence and, within one, for
+  detectors. Valid under any dependence where it is small, and lets one strong detector speak for itself.
+  Source: D. J. Wilson, The harmonic mean p-value for combining dependent tests, PNAS 116 (2019).
+- **Fisher's product over natures**: what is asked, how it is asked and what is taken are measured on
+  different columns of a request, so surprise in two of them adds up. Within a nature detectors look at the
+  same thing and do not add; there the harmonic mean stands for all. What natures have in common all the same
+  is paid for by `DEPENDENCE`, a divisor of the sum after M. B. Brown, Biometrics 31 (1975).
+
+A test simulates the null: at a nominal 1e-3, p-values that are uniform and independent give 0.6 of the
+nominal alerts, a correlation of 0.2 between natures about 1.0, one of 0.5 about 2.5. Scores of real accounts
+are zero most of the time, which leaves room.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.special import gammaincc, logsumexp
+
+Floats = NDArray[np.float64]
+
+DEPENDENCE = 1.15
 
 
-def fuse(nats: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fused surprise in nats, (m,), from per-detector nats (m, d) and weights (d,) that sum to 1.
+class Fusion:
+    """Combination of fixed detectors.
 
-    >>> fuse(np.array([[20.0, 0.0], [0.0, 0.0]]), np.array([0.5, 0.5])).round(2).tolist()
-    [19.31, 0.0]
+    Args:
+        natures: of each detector, in the order of score columns.
+
+    >>> fusion = Fusion(["content", "content", "conduct"])
+    >>> fusion.fuse(np.array([[20.0, 0.0, 0.0], [11.0, 0.0, 11.0], [0.0, 0.0, 0.0]])).round(1).tolist()
+    [17.9, 14.9, 0.0]
     """
-    fused: NDArray[np.float64] = np.asarray(logsumexp(nats, axis=1, b=weights), np.float64)
-    return np.maximum(fused, 0.0)
+
+    def __init__(self, natures: Sequence[str]) -> None:
+        kinds = sorted(set(natures))
+        self._columns = [np.flatnonzero([nature == kind for nature in natures]) for kind in kinds]
+        self.weights: Floats = np.zeros(len(natures))
+        """Of the harmonic mean; sum to 1."""
+        for columns in self._columns:
+            self.weights[columns] = 1 / len(kinds) / len(columns)
+
+    def fuse(self, nats: Floats) -> Floats:
+        """Fused surprise in nats, (m,), from per-detector nats (m, d)."""
+        harmonic = np.asarray(logsumexp(nats, axis=1, b=self.weights), np.float64)
+        if len(self._columns) < 2:
+            return np.maximum(harmonic, 0.0)
+        each = [logsumexp(nats[:, columns], axis=1) - np.log(len(columns)) for columns in self._columns]
+        total = np.maximum(np.stack(each, axis=1), 0.0).sum(axis=1) / DEPENDENCE
+        both = np.maximum(harmonic, product_nats(total, len(each)))
+        fused: Floats = np.maximum(both - np.log(2), 0.0)
+        return fused
+
+    def shares(self, nats: Floats) -> Floats:
+        """Each detector's share of the evidence, (d,), from its nats (d,); sums to 1. By nats, because what
+        adds up in the product shall be seen to have added up; small ones are left to the strong."""
+        strength = np.where(nats > 0, np.exp((nats - nats.max()) / 3), 0.0)
+        return strength / strength.sum() if strength.any() else self.weights
 
 
-def shares(nats: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each detector's share of the fused evidence, (d,), from its nats (d,); sums to 1."""
-    powers = weights * np.exp(nats - nats.max())
-    result: NDArray[np.float64] = powers / powers.sum()
-    return result
+def product_nats(total: Floats, count: int) -> Floats:
+    """Minus log of the chance that `count` independent exponential surprises sum to `total` or more.
+
+    >>> product_nats(np.array([0.0, 20.0, 900.0]), 3).round(1).tolist()
+    [-0.0, 14.6, 887.1]
+    """
+    near = -np.log(np.maximum(np.asarray(gammaincc(count, np.minimum(total, 500.0)), np.float64), 1e-300))
+    # far out, the leading term of the tail: total^(count-1) exp(-total) / (count-1)!
+    factorial = float(np.log(np.arange(1, count)).sum())
+    far = total - (count - 1) * np.log(np.maximum(total, 1.0)) + factorial
+    return np.where(total < 500.0, near, far)

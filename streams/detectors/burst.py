@@ -52,6 +52,7 @@ METADATA = DetectorMetadata(
     title="Request rate far above the account's own and its cohort's baseline",
     description=__doc__,
     kind="statistical",
+    nature="conduct",
     techniques=("AML.T0040", "AML.T0024.002"),
     runbook=(
         "Plot the account's requests per hour over the last two days in `account_windows`.",

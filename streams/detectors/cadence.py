@@ -42,6 +42,7 @@ METADATA = DetectorMetadata(
     title="Machine-regular requests at volume",
     description=__doc__,
     kind="behavioral",
+    nature="conduct",
     techniques=("AML.T0040", "AML.T0024.002"),
     runbook=(
         "Histogram the gaps between the account's requests in `requests`.",

@@ -48,6 +48,7 @@ METADATA = DetectorMetadata(
     title="Requests target a model's strongest capabilities and nothing else",
     description=__doc__,
     kind="statistical",
+    nature="content",
     techniques=("AML.T0024.002", "AML.T0040"),
     runbook=(
         "Count the account's `requests` by `prompt_topic` and day, and compare with its plan's.",

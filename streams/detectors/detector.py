@@ -39,6 +39,9 @@ class DetectorMetadata(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     kind: Literal["rule", "behavioral", "statistical", "learning", "fingerprinting"]
     """OCSF `analytic.type_id` 1 to 5."""
+    nature: Literal["content", "conduct", "yield"]
+    """What it looks at: what is asked, how it is asked, what is taken. Surprise of different natures adds up
+    (see `streams.fusion`)."""
     techniques: tuple[str, ...]
     """MITRE ATLAS ids, most specific first."""
     runbook: tuple[str, ...]

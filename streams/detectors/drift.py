@@ -58,6 +58,7 @@ METADATA = DetectorMetadata(
     title="The account's behaviour changed as a whole",
     description=__doc__,
     kind="learning",
+    nature="conduct",
     techniques=("AML.T0012", "AML.T0024.002"),
     runbook=(
         "Compare the account's hours before and after the change in `account_windows`.",

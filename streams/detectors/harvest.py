@@ -46,6 +46,7 @@ METADATA = DetectorMetadata(
     title="Requests squeeze as much output as possible out of the model",
     description=__doc__,
     kind="statistical",
+    nature="yield",
     techniques=("AML.T0024.002", "AML.T0034"),
     runbook=(
         "Compare `output_tokens` with `max_tokens` and with `input_tokens` in the account's `requests`.",

@@ -32,6 +32,7 @@ METADATA = DetectorMetadata(
     title="Large volume moved to a new model before anybody else",
     description=__doc__,
     kind="behavioral",
+    nature="conduct",
     techniques=("AML.T0040", "AML.T0024.002"),
     runbook=(
         "Chart the account's `requests` by `response_model` and hour around the release.",

@@ -29,6 +29,7 @@ METADATA = DetectorMetadata(
     title="A new account went straight to heavy volume",
     description=__doc__,
     kind="behavioral",
+    nature="conduct",
     techniques=("AML.T0021", "AML.T0040", "AML.T0024.002"),
     runbook=(
         "Check how the account was verified and paid for, and who else uses that payment or device.",

@@ -52,6 +52,7 @@ METADATA = DetectorMetadata(
     title="Prompts press for the model's chain of thought, one after another",
     description=__doc__,
     kind="behavioral",
+    nature="content",
     techniques=("AML.T0024.002", "AML.T0040"),
     runbook=(
         "Plot `reasoning_elicitation` of the account's `requests` over time and look where it rises.",

@@ -48,10 +48,10 @@ _BIAS_FEW, _BIAS_MANY = -3.1, -2.73
 scale. Fitted to real conversations against four untemplated or hardly templated sources, signs constrained;
 templated sources were not used, and are found all the same."""
 
-TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (7.0, 7.5), (8.6, 14.5), (14.0, 30.0))
-"""Score to nats. Up to 7 as measured (the largest score of an account with `MIN_PROMPTS` prompts in a day is
-above 2.9 in one of ten, above 5 in one of a hundred). What people do by hand with a template of their own,
-4 in 9,440, ends at about 8.6; beyond is extrapolated."""
+TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (6.5, 7.5), (7.5, 15.2), (14.0, 36.0))
+"""Score to nats. Up to 6.5 as measured (the largest score of an account with `MIN_PROMPTS` prompts in a day
+is above 2.9 in one of ten, above 5 in one of a hundred). Beyond, people who fill a template of their own by
+hand are counted as what they look like; of 9,440 real conversations one is."""
 
 SERVES_END_USERS = 4
 SYSTEM_FACTOR = 0.7
@@ -73,6 +73,7 @@ METADATA = DetectorMetadata(
     title="Prompts come from one source that is unlike the accounts around it",
     description=__doc__,
     kind="statistical",
+    nature="content",
     techniques=("AML.T0024.002", "AML.T0040"),
     runbook=(
         "Read the lengths, topics and templates of the account's `requests`: one kind of task, or many?",

@@ -69,6 +69,7 @@ METADATA = DetectorMetadata(
     title="One account fills a prompt template again and again",
     description=__doc__,
     kind="fingerprinting",
+    nature="content",
     techniques=("AML.T0065", "AML.T0024.002"),
     runbook=(
         "Group the account's `requests` by `template_hash` and `template_tail_hash`.",
