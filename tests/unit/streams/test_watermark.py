@@ -40,7 +40,8 @@ def test_an_idle_source_counts_again_once_it_speaks() -> None:
 
 def test_a_repeated_offset_is_refused_per_source() -> None:
     mark = Watermark(lateness_ms=0)
-    assert [mark.admit(Origin(1, 0, offset), 1) for offset in (3, 4, 3, 4, 5)] == [True, True, False, False, True]
+    admitted = [mark.admit(Origin(1, 0, offset), 1) for offset in (3, 4, 3, 4, 5)]
+    assert admitted == [True, True, False, False, True]
     assert mark.admit(Origin(2, 0, 3), 1)
 
 
