@@ -34,10 +34,13 @@ from streams.detectors.detector import Context, Detector
 from streams.episodes import Episode
 from streams.findings import Judge
 from streams.watermark import NOTHING, Watermark
-from streams.windows import HOUR_MS, HOURS, MINUTE_MS
+from streams.windows import HOUR_MS, HOURS
 
 Slots = NDArray[np.intp]
+OnLook = Callable[[EventBatch, Slots, NDArray[np.float64], NDArray[np.float64]], None]
 NO_HOUR = windows.EMPTY
+RINGS = ("hour_requests", "hour_failures", "hour_input", "hour_output")
+"""Columns with a bucket for each of the last `HOURS` hours."""
 
 
 class PlaneOutput(msgspec.Struct):
@@ -88,6 +91,9 @@ class AccountPlane:
         self.active: dict[int, NDArray[np.bool_]] = {}
         """Hour to the rows that have requests in it and no up-to-date profile yet."""
         self.applied_offset = -1
+        self.on_look: OnLook | None = None
+        """For evaluation: told of every scoring, with the batch, the places in it of the events that accounts
+        were scored at, their calibrated nats (m, detectors), and fused (m,)."""
         self._next_close_ms = NOTHING
         """Watermark at which the next hour may have to be closed."""
         self.events = self.late = self.duplicates = 0
@@ -170,9 +176,12 @@ class AccountPlane:
         new: NDArray[np.bool_] = (offsets < 0) | (offsets > rows["offset"][slots])
         hashes = batch.event_hash[order]
         seen = (rows["recent"][slots] == hashes[:, None]).any(axis=1)
+        suspects = set(slots[seen].tolist())
         pair = slots.astype(np.uint64) << np.uint64(32) | hashes
-        _, first, count = np.unique(pair, return_index=True, return_counts=True)
-        suspects = set(slots[seen].tolist()) | set(slots[first[count > 1]].tolist())
+        pair.sort()
+        twice = pair[1:] == pair[:-1]
+        if twice.any():
+            suspects.update((pair[1:][twice] >> np.uint64(32)).tolist())
         for slot in suspects:
             recent = [value for value in self._recent(slot) if value]
             for place in np.flatnonzero((slots == slot) & new).tolist():
@@ -196,12 +205,11 @@ class AccountPlane:
         boundary = np.zeros(len(batch), np.bool_)
         rows, slots = self.table.rows, batch.slot[order]
         hours = batch.time_ms[order] // HOUR_MS
-        lifetime = rows["events"][slots].astype(np.int64) + _rank(slots) + 1
+        rank = _rank(slots)
+        lifetime = rows["events"][slots].astype(np.int64) + rank + 1
         in_hour = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours).astype(np.int64)
-        in_hour += _rank(slots.astype(np.int64) * (1 << 32) + hours) + 1
-        boundary[order] = checkpoints.due(lifetime, checkpoints.LIFETIME) | checkpoints.due(
-            in_hour, checkpoints.HOURLY
-        )
+        in_hour += (rank if hours.min() == hours.max() else _rank(slots.astype(np.int64) << 32 | hours)) + 1
+        boundary[order] = checkpoints.LIFETIME.due(lifetime) | checkpoints.HOURLY.due(in_hour)
         return boundary
 
     def _count(self, segment: Segment) -> None:
@@ -209,31 +217,31 @@ class AccountPlane:
         rows, batch, slots, event_slots = self.table.rows, segment.batch, segment.slots, segment.event_slots
         times, completed = segment.take(batch.time_ms), segment.take(batch.completed)
         newest = np.maximum.reduceat(times, segment.starts)
-        place = rows["events"][event_slots] + _rank(event_slots)
-        rows["recent"][event_slots, place % RECENT_EVENTS] = segment.take(batch.event_hash)
+        place = (rows["events"][event_slots] + segment.rank) % RECENT_EVENTS
+        rows["recent"][event_slots, place] = segment.take(batch.event_hash)
         rows["events"][slots] += segment.counts.astype(np.uint32)
         rows["completed"][slots] += np.add.reduceat(completed, segment.starts, dtype=np.uint32)
         rows["last_ms"][slots] = np.maximum(rows["last_ms"][slots], newest)
         rows["offset"][slots] = np.maximum(rows["offset"][slots], batch.offsets[segment.last])
 
-        ones, minutes = np.ones(len(segment)), times // MINUTE_MS
-        windows.roll(rows, ("minute_requests",), "minute_head", slots, newest // MINUTE_MS)
-        windows.add(rows["minute_requests"], rows["minute_head"], event_slots, minutes, ones)
-        hours, heads = times // HOUR_MS, rows["hour_head"]
-        columns = ("hour_requests", "hour_failures", "hour_input", "hour_output")
-        windows.roll(rows, columns, "hour_head", slots, newest // HOUR_MS)
-        tokens_in, tokens_out = segment.take(batch.input_tokens), segment.take(batch.output_tokens)
-        ones = np.ones(len(segment))
-        for name, amounts in zip(columns, (ones, ~completed, tokens_in, tokens_out), strict=True):
-            windows.add(rows[name], heads, event_slots, hours, amounts)
-        kept = windows.inside(heads, event_slots, hours, HOURS)
-        self._note_active(event_slots[kept], hours[kept])
-
+        hours = times // HOUR_MS
+        windows.roll(rows, RINGS, "hour_head", slots, newest // HOUR_MS)
+        kept = windows.inside(rows["hour_head"], event_slots, hours, HOURS)
+        amounts = (None, ~completed, segment.take(batch.input_tokens), segment.take(batch.output_tokens))
+        if not kept.all():
+            event_slots, hours = event_slots[kept], hours[kept]
+            amounts = (None, *(one[kept] for one in amounts if one is not None))
+        windows.add(rows, dict(zip(RINGS, amounts, strict=True)), event_slots, hours)
+        self._note_active(event_slots, hours)
         self.table.dirty[slots] = True
 
     def _note_active(self, slots: Slots, hours: NDArray[np.int64]) -> None:
-        for hour in np.unique(hours).tolist():
-            self._active(hour)[slots[hours == hour]] = True
+        if not len(hours):
+            return
+        for hour in range(int(hours.min()), int(hours.max()) + 1):
+            here = slots[hours == hour]
+            if len(here):
+                self._active(hour)[here] = True
 
     def _active(self, hour: int) -> NDArray[np.bool_]:
         rows = self.active.get(hour)
@@ -260,12 +268,19 @@ class AccountPlane:
         links.fade(self.table, slots)
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         self.calibration.note(slots, context.hours, cohorts, nats)
-        nats = self.calibration.correct(nats, context.hours, cohorts)
+        # Neither calibration nor fusion ever finds more than the sum of what detectors claim.
+        suspects = np.flatnonzero(nats.sum(axis=1) >= self.judge.threshold_nats)
+        if not len(suspects):
+            return
+        hours = context.hours[suspects]
+        nats = self.calibration.correct(nats[suspects], hours, cohorts[suspects])
         fused = self.judge.fusion.fuse(nats)
+        if self.on_look is not None:
+            self.on_look(batch, at, nats, fused)
         for number in np.flatnonzero(fused >= self.judge.threshold_nats).tolist():
-            slot, event = int(slots[number]), batch.events[int(at[number])]
-            here = Context(hours=context.hours[number : number + 1], cohorts=self.cohorts)
-            self._signal(slot, event, nats[number], float(fused[number]), here, output)
+            slot, place = int(slots[suspects[number]]), int(at[suspects[number]])
+            here = Context(hours=hours[number : number + 1], cohorts=self.cohorts)
+            self._signal(slot, batch.events[place], nats[number], float(fused[number]), here, output)
 
     def _signal(
         self,

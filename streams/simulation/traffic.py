@@ -7,7 +7,7 @@ for each request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -113,10 +113,14 @@ class Traffic:
     Args:
         scenario: what to simulate; the same one gives the same records, byte for byte.
         text: with raw prompts. Without them generation is several times faster.
+        writers: who writes them, by the names of `WRITERS`.
     """
 
-    def __init__(self, scenario: Scenario, *, text: bool = True) -> None:
+    def __init__(
+        self, scenario: Scenario, *, text: bool = True, writers: Mapping[str, Writer] = WRITERS
+    ) -> None:
         self.scenario = scenario
+        self._writers = writers
         self.population = Population(scenario)
         self.text = text
         self._encoder = msgspec.json.Encoder()
@@ -173,7 +177,7 @@ class Traffic:
         return _Account(
             key=f"{self.scenario.tenant_id}:{account_id}".encode(),
             constant=self._encoder.encode(constant)[:-1] + b",",
-            writer=WRITERS[population.writer(row)],
+            writer=self._writers[population.writer(row)],
             text_seed=population.text_seed(row),
             talks=habit is not None and habit.name in _TALKS,
         )
