@@ -48,10 +48,14 @@ _BIAS_FEW, _BIAS_MANY = -3.1, -2.73
 scale. Fitted to real conversations against four untemplated or hardly templated sources, signs constrained;
 templated sources were not used, and are found all the same."""
 
-TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (6.5, 7.5), (7.5, 15.2), (14.0, 36.0))
+TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (6.5, 7.5), (7.5, 15.4), (14.0, 36.0))
 """Score to nats. Up to 6.5 as measured (the largest score of an account with `MIN_PROMPTS` prompts in a day
 is above 2.9 in one of ten, above 5 in one of a hundred). Beyond, people who fill a template of their own by
 hand are counted as what they look like; of 9,440 real conversations one is."""
+
+EASE = ((16.0, -0.6), (32.0, 0.0), (64.0, 0.3))
+"""Prompts to what is added to the score before it is turned into nats. Templates filled by hand end after a
+dozen or two, so that the largest scores of people are found at few prompts."""
 
 SERVES_END_USERS = 4
 SYSTEM_FACTOR = 0.7
@@ -196,7 +200,7 @@ class Shift(Detector):
         if len(ready):
             here, hours = slots[ready], context.hours[ready]
             measured, n, score = self._measure(table, here, Context(hours=hours, cohorts=context.cohorts))
-            raw = np.interp(score, [x for x, _ in TAIL], [nats for _, nats in TAIL])
+            raw = _nats(score, n)
             self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
             nats[ready] = raw * self._standing(table, here)
         old = slots[mine["count"][slots] >= MEMORY_PROMPTS]
@@ -247,12 +251,13 @@ class Shift(Detector):
         alike, far, wandering = (float(value) for value in measured[0])
         count = int(self.mine(table)["count"][slot])
         model = self.population.before(int(context.hours[0]))
+        drift = "without" if wandering < _CENTER[2] else "with little"
         basis = f"{model.accounts:,} accounts of this partition" if model.accounts else "shipped prior only"
         return Evidence(
             reason=f"the last {count:,} different prompts are built alike (similarity {alike:.2f}; people "
-            f"have {_CENTER[0]:.2f}), lie {np.exp(far / 2):.1f} standard deviations from what accounts write "
-            f"({basis}), and follow each other {'without' if wandering < _CENTER[2] else 'with little'} "
-            "drift, as if drawn at random from one source",
+            f"have {_CENTER[0]:.2f}), lie {np.exp(far / 2):.0f} standard deviations from what accounts write "
+            f"(8 are usual; {basis}), and follow each other {drift} drift, as if drawn at random from "
+            "one source",
             features=(
                 Feature(name="prompt_similarity", value=alike, baseline=float(_CENTER[0]), contribution=0.0),
                 Feature(
@@ -273,3 +278,11 @@ class Shift(Detector):
 
     def restore_extras(self, slot: int, data: bytes) -> None:
         self.population.restore(slot, data)
+
+
+def _nats(score: Scores, n: Scores) -> Scores:
+    """Surprise of scores (m,) from n prompts each."""
+    prompts, ease = np.array(EASE).T
+    levels, nats = np.array(TAIL).T
+    surprise: Scores = np.interp(score + np.interp(np.log(n), np.log(prompts), ease), levels, nats)
+    return surprise
