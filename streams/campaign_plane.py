@@ -35,6 +35,8 @@ TIED_ACCOUNTS = 3
 SAME_CONTENT = 0.97
 """... or cosine of the centres of two groups that are known by their content."""
 GROWTH_MEMBERS, GROWTH_REQUESTS = 1.25, 2.0
+SETTLED_HOURS = 6
+"""New members are told of after this long at the latest, however few."""
 QUIET_HOURS = 24
 MAX_MEMBERS = 100_000
 """Of one group."""
@@ -84,6 +86,7 @@ class Campaign(msgspec.Struct, array_like=True):
     sequence: int = 0
     told_members: int = 0
     told_requests: int = 0
+    told_hour: int = 0
     last: Finding | None = None
     """As told last."""
 
@@ -207,6 +210,7 @@ class CampaignPlane:
         grown = (
             finding.member_count >= GROWTH_MEMBERS * campaign.told_members
             or finding.event_count >= GROWTH_REQUESTS * campaign.told_requests
+            or (finding.member_count > campaign.told_members and hour >= campaign.told_hour + SETTLED_HOURS)
         )
         if first or grown or len(known) > 1:
             campaign.sequence += not first
@@ -216,6 +220,7 @@ class CampaignPlane:
                 lifecycle=Lifecycle.CREATE if first else Lifecycle.UPDATE,
             )
             campaign.told_members, campaign.told_requests = finding.member_count, finding.event_count
+            campaign.told_hour = hour
             campaign.last = finding
             output.findings.append(finding)
 

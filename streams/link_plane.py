@@ -190,8 +190,8 @@ class LinkPlane:
     # ---- judging
 
     def _judge_link(self, number: int, active: set[int], hour: int, output: LinkOutput) -> None:
-        link = self.links[number]
-        if not link.holding:
+        link = self.links.get(number)
+        if link is None or not link.holding:
             return
         rows = self._rows(link.accounts)
         rows = rows[rows["hour"] > hour - DAY_HOURS]
