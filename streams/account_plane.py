@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.event import RequestEvent, decode_trusted_event
-from schemas.evidence import AccountEvidence
+from schemas.evidence import NO_MORE, AccountEvidence, HourMark
 from schemas.finding import Finding, utc_from_ms
 from schemas.profile import AccountWindow
 from streams import checkpoints, links, windows
@@ -50,14 +50,14 @@ class PlaneOutput(msgspec.Struct):
     profiles: list[AccountWindow] = []
     evidence: list[AccountEvidence] = []
     """For the link plane: the accounts of each hour that was closed."""
-    closed_hours: list[int] = []
-    """Hours whose evidence is complete with this output."""
+    marks: list[HourMark] = []
+    """Up to which hour evidence is complete with this output."""
 
     def extend(self, other: PlaneOutput) -> None:
         self.findings += other.findings
         self.profiles += other.profiles
         self.evidence += other.evidence
-        self.closed_hours += other.closed_hours
+        self.marks += other.marks
 
 
 class AccountPlane:
@@ -227,21 +227,17 @@ class AccountPlane:
         hours = times // HOUR_MS
         windows.roll(rows, RINGS, "hour_head", slots, newest // HOUR_MS)
         kept = windows.inside(rows["hour_head"], event_slots, hours, HOURS)
-        amounts = (None, ~completed, segment.take(batch.input_tokens), segment.take(batch.output_tokens))
+        amounts = [~completed, segment.take(batch.input_tokens), segment.take(batch.output_tokens)]
         if not kept.all():
             event_slots, hours = event_slots[kept], hours[kept]
-            amounts = (None, *(one[kept] for one in amounts if one is not None))
-        windows.add(rows, dict(zip(RINGS, amounts, strict=True)), event_slots, hours)
+            amounts = [one[kept] for one in amounts]
+        windows.add(rows, dict(zip(RINGS, [None, *amounts], strict=True)), event_slots, hours)
         self._note_active(event_slots, hours)
         self.table.dirty[slots] = True
 
     def _note_active(self, slots: Slots, hours: NDArray[np.int64]) -> None:
-        if not len(hours):
-            return
-        for hour in range(int(hours.min()), int(hours.max()) + 1):
-            here = slots[hours == hour]
-            if len(here):
-                self._active(hour)[here] = True
+        for hour in set(hours[np.r_[True, hours[1:] != hours[:-1]]].tolist() if len(hours) else ()):
+            self._active(hour)[slots[hours == hour]] = True
 
     def _active(self, hour: int) -> NDArray[np.bool_]:
         rows = self.active.get(hour)
@@ -269,7 +265,8 @@ class AccountPlane:
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         self.calibration.note(slots, context.hours, cohorts, nats)
         # Neither calibration nor fusion ever finds more than the sum of what detectors claim.
-        suspects = np.flatnonzero(nats.sum(axis=1) >= self.judge.threshold_nats)
+        possible = nats.sum(axis=1) >= self.judge.threshold_nats
+        suspects = np.flatnonzero(possible if self.on_look is None else np.ones_like(possible))
         if not len(suspects):
             return
         hours = context.hours[suspects]
@@ -332,6 +329,7 @@ class AccountPlane:
         output = PlaneOutput()
         for hour in sorted(self.active):
             self._close_hour(hour, output)
+        output.marks.append(HourMark(self.partition, NO_MORE))
         return output
 
     def _advance(self, watermark_ms: int, output: PlaneOutput) -> None:
@@ -360,7 +358,7 @@ class AccountPlane:
             return
         self.closed_hour = hour
         output.evidence += links.evidence(self.table, slots, hour)
-        output.closed_hours.append(hour)
+        output.marks.append(HourMark(self.partition, hour))
         requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
         logs, cohorts = np.log1p(requests.astype(np.float64)), rows["cohort"][slots]
         self.cohorts.learn(hour, {int(number): logs[cohorts == number] for number in np.unique(cohorts)})
@@ -398,6 +396,15 @@ class AccountPlane:
                 )
             )
         return profiles
+
+    def learn_verdict(self, account_key: str, malicious: bool) -> bool:
+        """Let detectors learn from an analyst's verdict. False where the account is not known here."""
+        slot = self.table.slots.get(account_key)
+        if slot is None:
+            return False
+        for detector in self.detectors:
+            detector.learn_verdict(self.table, slot, malicious)
+        return True
 
     # ---- state --------------------------------------------------------------------------------------
 

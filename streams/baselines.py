@@ -95,6 +95,8 @@ class CohortBaselines:
     def __init__(self) -> None:
         self.cohorts: list[Cohort] = [Cohort()]
         self.ids: dict[str, int] = {"": 0}
+        self._usual: dict[int, NDArray[np.float64]] = {}
+        """Hour to what `before` says of every cohort, as long as nothing is learned."""
 
     def id_of(self, key: str) -> int:
         """Id of a cohort, made when new; 0, the shared one, once there are `MAX_COHORTS`."""
@@ -109,6 +111,7 @@ class CohortBaselines:
 
     def learn(self, hour: int, values: Mapping[int, NDArray[np.float64]]) -> None:
         """Close an hour for every cohort: id to log1p(requests) of its active accounts, in a fixed order."""
+        self._usual.clear()
         for number, cohort in enumerate(self.cohorts):
             if number in values:
                 cohort.learn(values[number])
@@ -118,10 +121,18 @@ class CohortBaselines:
         self, ids: NDArray[np.int64], hours: NDArray[np.int64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and sd that events of `hours` are judged against, each (m,)."""
-        pairs, back = np.unique(np.stack([ids, hours]), axis=1, return_inverse=True)
-        found = np.array([self.cohorts[int(number)].before(int(hour)) for number, hour in pairs.T])
-        chosen = found.reshape(-1, 2)[back.ravel()]
+        chosen = np.empty((len(ids), 2))
+        for hour in set(hours.tolist()):
+            here = hours == hour
+            chosen[here] = self._usual_before(hour)[ids[here]]
         return chosen[:, 0], chosen[:, 1]
+
+    def _usual_before(self, hour: int) -> NDArray[np.float64]:
+        """(cohorts, 2): what is usual for each, for events of `hour`."""
+        known = self._usual.get(hour)
+        if known is None or len(known) < len(self.cohorts):
+            known = self._usual[hour] = np.array([cohort.before(hour) for cohort in self.cohorts])
+        return known
 
     def snapshot(self) -> list[CohortState]:
         """Stored form, in id order."""
@@ -139,6 +150,7 @@ class CohortBaselines:
     def restore(self, states: list[CohortState]) -> None:
         """Inverse of `snapshot`. Raises `schemas.errors.IncompatibleState`."""
         self.cohorts, self.ids = [], {}
+        self._usual.clear()
         for number, state in enumerate(states):
             cohort = Cohort()
             cohort.mean, cohort.square = river_state.load(state.models)

@@ -262,6 +262,11 @@ class Segment:
         return len(self.index)
 
     @cached_property
+    def rank(self) -> Ints:
+        """int64 (k,): place of each event in its account's stretch, from 0."""
+        return np.arange(len(self.index)) - np.repeat(self.starts, self.counts)
+
+    @cached_property
     def last(self) -> NDArray[np.intp]:
         """intp (m,): position in the batch of each account's last event here."""
         last: NDArray[np.intp] = self.index[self.starts + self.counts - 1]

@@ -2,7 +2,7 @@
 
 Two schedules. By events since the account was first seen (5, 6, 7 ... then every 12 % more), so that a
 new account is judged within a handful of requests; and by events within the current hour (20, 25, 32
-... up to every 128), so that an old account that changes is judged as soon. Because the schedule
+... 640), so that an old account that changes is judged as soon. Because the schedule
 depends on the account's own sequence only, replay and fleet score at the same events. An account is
 looked at about 50 times on a busy day, which `LOOKS_NATS` in `streams.detectors.detector` pays for.
 """
@@ -17,25 +17,33 @@ MAX_GAP = 128
 two looks is bounded by this many events."""
 
 
-def _schedule(first: int, ratio: float, last: int) -> NDArray[np.int64]:
-    points = [first]
-    while points[-1] < last:
-        points.append(points[-1] + min(max(1, round(points[-1] * (ratio - 1))), MAX_GAP))
-    return np.asarray(points, np.int64)
+class Schedule:
+    """Counts at which an account is looked at: each by a ratio beyond the one before, by `MAX_GAP` at most.
 
+    Args:
+        endless: whether it goes on at every `MAX_GAP` after `last`.
 
-LIFETIME = _schedule(5, 1.12, 50_000)
-HOURLY = _schedule(20, 1.25, 50_000)
-
-
-def due(counts: NDArray[np.int64], schedule: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """bool (n,): is this count (the event included) a point of the schedule?
-
-    >>> due(np.array([4, 5, 6, 1000]), LIFETIME).tolist()
+    >>> LIFETIME.due(np.array([4, 5, 6, 1000])).tolist()
     [False, True, True, False]
     """
-    last = int(schedule[-1])
-    place = np.minimum(np.searchsorted(schedule, counts), len(schedule) - 1)
-    beyond = (counts > last) & ((counts - last) % MAX_GAP == 0)
-    hit: NDArray[np.bool_] = (schedule[place] == counts) | beyond
-    return hit
+
+    def __init__(self, first: int, ratio: float, last: int, endless: bool) -> None:
+        points = [first]
+        while points[-1] < last:
+            points.append(points[-1] + min(max(1, round(points[-1] * (ratio - 1))), MAX_GAP))
+        self.last = points[-1]
+        self._endless = endless
+        self._points: NDArray[np.bool_] = np.zeros(self.last + 2, np.bool_)
+        self._points[points] = True
+
+    def due(self, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """bool (n,): is this count (the event included) a point of the schedule?"""
+        hit: NDArray[np.bool_] = self._points[np.minimum(counts, self.last + 1)]
+        if self._endless:
+            hit |= (counts > self.last) & ((counts - self.last) % MAX_GAP == 0)
+        return hit
+
+
+LIFETIME = Schedule(5, 1.12, 50_000, endless=True)
+HOURLY = Schedule(20, 1.25, 640, endless=False)
+"""Ends where its gaps would be `MAX_GAP`: `LIFETIME` has none longer."""

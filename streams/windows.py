@@ -7,6 +7,7 @@ addition into buckets, so the order of events inside the ring does not matter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,8 @@ def roll(
     moved = newest > old
     if not moved.any():
         return
+    rows[head][slots[moved]] = newest[moved]
+    moved &= old != EMPTY  # a ring that has seen nothing has nothing to clear
     slots, newest, old = slots[moved], newest[moved], old[moved]
     size = rows[fields[0]].shape[1]
     distance = np.minimum(newest - old, size)
@@ -44,32 +47,41 @@ def roll(
     for name in fields:
         column = rows[name]
         column[slots] = np.where(passed, 0, column[slots])
-    rows[head][slots] = newest
 
 
 def add(
-    column: NDArray[Any],
-    heads: NDArray[Any],
+    rows: NDArray[Any],
+    amounts: Mapping[str, NDArray[Any] | None],
     slots: NDArray[np.intp],
     units: NDArray[np.int64],
-    amounts: NDArray[Any],
 ) -> None:
-    """Add amounts into the buckets of `units`, saturating at the column's largest value.
+    """Add amounts into the buckets of `units`, saturating at the columns' largest values.
 
     Args:
-        column: (n, size) ring column.
-        heads: (n,) head column; units older than the ring are ignored (see `inside`).
-        slots: (k,), row of each amount, repeats allowed.
-        units: (k,), minute or hour number of each amount.
+        rows: structured table.
+        amounts: ring column, (n, size), to what is added to it, (k,); `None` adds one each.
+        slots: (k,), ascending: row of each amount.
+        units: (k,), minute or hour number of each amount, none outside the ring (see `inside`).
     """
-    size = column.shape[1]
-    keep = inside(heads, slots, units, size)
-    flat = slots[keep] * size + units[keep] % size
-    distinct, back = np.unique(flat, return_inverse=True)
-    totals = np.bincount(back, weights=amounts[keep], minlength=len(distinct))
-    where = (distinct // size, distinct % size)
-    limit = np.iinfo(column.dtype).max
-    column[where] = np.minimum(column[where].astype(np.float64) + totals, limit).astype(column.dtype)
+    if not len(slots):
+        return
+    same = slots[1:] == slots[:-1]
+    order = None
+    if (same & (units[1:] < units[:-1])).any():  # else one bucket's amounts already lie side by side
+        order = np.lexsort((units, slots))
+        slots, units = slots[order], units[order]
+        same = slots[1:] == slots[:-1]
+    starts = np.flatnonzero(np.r_[True, ~same | (units[1:] != units[:-1])])
+    owners, units = slots[starts], units[starts]
+    for name, values in amounts.items():
+        column = rows[name]
+        if values is None:
+            totals: NDArray[Any] = np.diff(starts, append=len(slots))
+        else:
+            totals = np.add.reduceat(values if order is None else values[order], starts, dtype=np.int64)
+        bucket = units % column.shape[1]
+        grown = column[owners, bucket].astype(np.int64) + totals
+        column[owners, bucket] = np.minimum(grown, np.iinfo(column.dtype).max)
 
 
 def inside(

@@ -31,7 +31,9 @@ def apply(rows: np.ndarray, batch: list[tuple[int, int, int]]) -> None:
     distinct = np.unique(slots)
     newest = np.array([units[slots == slot].max() for slot in distinct])
     windows.roll(rows, ("amount",), "head", distinct, newest)
-    windows.add(rows["amount"], rows["head"], slots, units, amounts)
+    order = np.argsort(slots, kind="stable")
+    order = order[windows.inside(rows["head"], slots[order], units[order], SIZE)]
+    windows.add(rows, {"amount": amounts[order]}, slots[order], units[order])
 
 
 @given(additions)
