@@ -1,28 +1,27 @@
 """The `stillwatch` command. Each subcommand lives in the module of its name.
 
-A command is registered by one import and one line under `app`, in the order `--help` shows.
+A command is one line in `COMMANDS`, in the order `--help` shows. Only the module of the command that is asked
+for is imported: some take seconds, which the others need not wait for.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from agents.cli import demo, doctor, evaluate, migrate, replay, schema, sink, sql, topics, up, worker
 from agents.cli.options import Config
 from agents.cli.terminal import EXIT_INTERRUPTED, err, error_panel, exit_code, out
 from schemas.errors import StillwatchError
 
-app = typer.Typer(
-    name="stillwatch",
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_show_locals=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = (
+    "demo", "up", "topics", "worker", "sink", "sql", "migrate", "replay", "evaluate", "schema", "doctor",
+)  # fmt: skip
+"""Each is a function of its name in the module of its name, or an `app` of subcommands there."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -31,7 +30,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def root(
     config: Config = None,
     show_version: Annotated[
@@ -42,23 +40,29 @@ def root(
     """Find distillation campaigns on an LLM API while they run."""
 
 
-app.command()(demo.demo)
-app.command()(up.up)
-app.add_typer(topics.app, name="topics")
-app.command()(worker.worker)
-app.command()(sink.sink)
-app.command()(sql.sql)
-app.command()(migrate.migrate)
-app.command()(replay.replay)
-app.add_typer(evaluate.app, name="evaluate")
-app.command()(schema.schema)
-app.command()(doctor.doctor)
+def application(arguments: Sequence[str]) -> typer.Typer:
+    """The command tree, as far as `arguments` can ask for it; whole where they name no command."""
+    app = typer.Typer(
+        name="stillwatch",
+        no_args_is_help=True,
+        rich_markup_mode="rich",
+        pretty_exceptions_show_locals=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        callback=root,
+    )
+    for name in [name for name in COMMANDS if name in arguments] or COMMANDS:
+        module = import_module(f"agents.cli.{name}")
+        if hasattr(module, "app"):
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name)(getattr(module, name))
+    return app
 
 
 def main() -> None:
     """Entry point of the console script. A mistake of the user ends in a panel, not in a stack trace."""
     try:
-        app()
+        application(sys.argv[1:])()
     except StillwatchError as error:
         err.print(error_panel(error))
         sys.exit(exit_code(error))
