@@ -18,7 +18,7 @@ def root(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
     """A root with our callback and no commands."""
     app = typer.Typer()
     app.callback()(cli.root)
-    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(cli, "application", lambda arguments: app)
     return app
 
 
