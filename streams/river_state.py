@@ -16,7 +16,11 @@ _ALLOWED = {
     ("copyreg", "_reconstructor"),
     ("builtins", "object"),
     ("builtins", "getattr"),
+    ("builtins", "tuple"),
+    ("collections", "defaultdict"),
     ("collections", "deque"),
+    ("functools", "partial"),
+    ("random", "Random"),
 }
 
 

@@ -36,6 +36,8 @@ class DetectorMetadata(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     title: str
     """Title of a finding that this detector leads."""
+    alone: bool = True
+    """May open a finding by itself; otherwise its scores are bounded, and add to those of others only."""
     description: str
     kind: Literal["rule", "behavioral", "statistical", "learning", "fingerprinting"]
     """OCSF `analytic.type_id` 1 to 5."""
@@ -112,6 +114,10 @@ class Detector(ABC):
     @abstractmethod
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
         """Why this account scored as it did; `context.hours` has length 1."""
+
+    def learn_verdict(self, table: AccountTable, slot: int, malicious: bool) -> None:  # noqa: B027
+        """An analyst has judged the account. The one input that is not part of the stream of events: a replay
+        without the verdicts gives other scores."""
 
     def forget(self, slot: int) -> None:  # noqa: B027
         """The row is being reused for another account."""

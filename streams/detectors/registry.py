@@ -8,6 +8,7 @@ from streams.detectors.capability import Capability
 from streams.detectors.detector import Detector
 from streams.detectors.drift import Drift
 from streams.detectors.harvest import Harvest
+from streams.detectors.novelty import Novelty
 from streams.detectors.pivot import Pivot
 from streams.detectors.ramp import Ramp
 from streams.detectors.reasoning import Reasoning
@@ -15,7 +16,7 @@ from streams.detectors.shift import Shift
 from streams.detectors.template import Template
 
 DETECTORS: tuple[type[Detector], ...] = (
-    Burst, Drift, Template, Cadence, Capability, Reasoning, Harvest, Pivot, Ramp, Shift,
+    Burst, Drift, Template, Cadence, Capability, Reasoning, Harvest, Pivot, Ramp, Shift, Novelty,
 )  # fmt: skip
 
 

@@ -245,6 +245,23 @@ def newcomer(seed: int) -> Iterator[RequestEvent]:
         yield event("newcomer", number, at_s, rng, account_created_at=START)
 
 
+def stranger(seed: int) -> Iterator[RequestEvent]:
+    """Among seventy ordinary accounts, one that sends thousands of tiny requests an hour for huge answers."""
+    rng = random.Random(seed)
+    people = [person(seed * 100 + number, 2.4, f"p-{number}") for number in range(70)]
+    calls = [(one.time, one) for events in people for one in events]
+    for number in range(70):
+        one = event(f"p-{number}", 10**6, 2.5 * 86_400 + number, rng)
+        calls.append((one.time, one))
+    for number in range(9000):
+        at_s = 150_000 + number * 4.0 + rng.uniform(0, 3)
+        tokens = {"input_tokens": 3, "output_tokens": 16_000}
+        status = "failure" if rng.random() < 0.5 else "success"
+        one = event("stranger", number, at_s, rng, status=status, **tokens)
+        calls.append((one.time, one))
+    yield from (one for _, one in sorted(calls, key=lambda call: call[0]))
+
+
 @cache
 def fingerprinter() -> Fingerprinter:
     return Fingerprinter(b"a secret of the conformance suite", "k1")
@@ -288,6 +305,7 @@ FIRES: dict[str, Scenario] = {
     "capability": curriculum,
     "drift": takeover,
     "harvest": squeeze,
+    "novelty": stranger,
     "pivot": migration,
     "ramp": stampede,
     "reasoning": interrogation,

@@ -63,6 +63,8 @@ def test_every_detector_has_a_scenario_it_fires_on() -> None:
 
 
 def test_fires_on_its_own_scenario(kind: type[Detector]) -> None:
+    if not kind.metadata.alone:
+        pytest.skip("only adds to others")
     name = kind.metadata.name
     found = 0
     for seed in range(3):
@@ -73,6 +75,18 @@ def test_fires_on_its_own_scenario(kind: type[Detector]) -> None:
             assert finding.reasons
             assert finding.p_value <= 1e-5
     assert found == 3
+
+
+def test_one_that_only_adds_has_something_to_say_and_never_alerts(kind: type[Detector]) -> None:
+    if kind.metadata.alone:
+        pytest.skip("may speak alone")
+    for seed in range(3):
+        detector = kind()
+        said: list[float] = []
+        score = detector.score
+        detector.score = lambda *given, score=score, said=said: said.append(score(*given)) or said[-1]
+        assert feed(AccountPlane(CONFIG, detectors=[detector]), FIRES[kind.metadata.name](seed)) == []
+        assert max(map(np.max, said)) > 1.0
 
 
 @pytest.mark.parametrize("scenario", SILENT)
