@@ -10,8 +10,8 @@ number:
   two-sample test of the account against all others;
 - **wandering**: correlation of consecutive prompts beyond that of any two, which speaks for a person.
 
-Applications that serve end users are single-purpose by design and are left alone here; a constant system
-prompt and a batch at temperature 0 count for less.
+Applications that serve end users are single-purpose by design and are left alone here; where a constant
+system prompt or `streams.purpose` shows an innocent purpose, content alone does not raise an alert.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from streams.batch import Segment
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.features import GROUP, SCALE
 from streams.population import Population, Sample
+from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, shown
 
 STRUCTURE = slice(GROUP, 2 * GROUP)
 """The group used. On 9,440 real conversations and 17 kinds of attack, the distances of the other three groups
@@ -53,18 +54,11 @@ TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (6.5, 7.5), (7.5, 15.4), (14.0, 36.
 is above 2.9 in one of ten, above 5 in one of a hundred). Beyond, people who fill a template of their own by
 hand are counted as what they look like; of 9,440 real conversations one is."""
 
-EASE = ((16.0, -0.6), (32.0, 0.0), (64.0, 0.3))
+EASE = ((16.0, -0.6), (32.0, 0.0))
 """Prompts to what is added to the score before it is turned into nats. Templates filled by hand end after a
 dozen or two, so that the largest scores of people are found at few prompts."""
 
 SERVES_END_USERS = 4
-SYSTEM_FACTOR = 0.7
-COLD_FACTOR = 0.5
-COLD_SHARE = 0.9
-COLD_EVENTS = 2000
-"""A batch at temperature 0 up to this long is most likely a model evaluation; the usual ones have at most
-1,319 questions."""
-
 SAMPLE_HOURS = 24
 SAMPLE_NATS = 3.0
 SAMPLE_ALIKE = 0.73
@@ -111,7 +105,7 @@ class Shift(Detector):
             ("count", "<u2"),
             ("squares", "<u2"),  # sum of squared weights: less than count once old prompts count half
             ("pairs", "<u2"),
-            ("cold", "<u2"),  # at temperature 0
+            ("cold", "<u2"),  # at temperatures up to COLD_TEMPERATURE
             ("sampled", "<i4"),  # hour of the last sample for the population
         ]
     )
@@ -137,7 +131,7 @@ class Shift(Detector):
         paired[starts] = mine["count"][owners] > 0
         lag = np.einsum("ij,ij->i", prompts, before)
         own = np.einsum("ij,ij->i", prompts, prompts)
-        cold = batch.temperature[segment.index[kept]] == 0
+        cold = batch.temperature[segment.index[kept]] <= COLD_TEMPERATURE
         ends = np.r_[starts[1:], len(kept)]
         counts = (ends - starts).astype(np.uint16)
         mine["sum"][owners] += np.add.reduceat(prompts, starts, axis=0).astype(np.int16)
@@ -202,7 +196,7 @@ class Shift(Detector):
             measured, n, score = self._measure(table, here, Context(hours=hours, cohorts=context.cohorts))
             raw = _nats(score, n)
             self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
-            nats[ready] = raw * self._standing(table, here)
+            nats[ready] = np.minimum(raw, self._most(table, here))
         old = slots[mine["count"][slots] >= MEMORY_PROMPTS]
         for name in ("sum", "lag", "count", "pairs", "cold"):
             mine[name][old] = np.fix(mine[name][old] / 2)
@@ -211,16 +205,18 @@ class Shift(Detector):
         mine["seen"][old] = 0
         return nats
 
-    def _standing(self, table: AccountTable, slots: Slots) -> Scores:
-        """How much the evidence counts for accounts of this kind, (m,), 0 to 1."""
+    def _most(self, table: AccountTable, slots: Slots) -> Scores:
+        """What content may say at most about accounts of this kind, nats, (m,)."""
         mine, rows = self.mine(table), table.rows
         cold = mine["cold"][slots] >= COLD_SHARE * mine["count"][slots]
-        factor = np.where(cold & (rows["events"][slots] <= COLD_EVENTS), COLD_FACTOR, 1.0)
+        purpose = shown(table, slots, cold)
+        serves = np.zeros(len(slots), np.bool_)
         if "template" in (rows.dtype.names or ()):
             seen = rows["template"][slots]
-            factor *= np.where(seen["with_system"] > 0.9 * np.maximum(seen["total"], 1), SYSTEM_FACTOR, 1.0)
-            factor *= np.bitwise_count(seen["end_users"]) < SERVES_END_USERS
-        return factor
+            purpose |= seen["with_system"] > 0.9 * np.maximum(seen["total"], 1)
+            serves = np.bitwise_count(seen["end_users"]) >= SERVES_END_USERS
+        most: Scores = np.where(serves, 0.0, np.where(purpose, PURPOSE_NATS, np.inf))
+        return most
 
     def _sample(
         self, table: AccountTable, slots: Slots, hours: NDArray[np.int64], n: Scores, usual: NDArray[np.bool_]

@@ -26,6 +26,7 @@ from streams.detectors.detector import (
     Scores,
     Slots,
 )
+from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, shown
 
 BUCKETS = 16
 PROMPT_BUCKETS = 16
@@ -99,6 +100,7 @@ class Template(Detector):
             ("tails", "u1", (BUCKETS,)),
             ("prompts", "u1", (PROMPT_BUCKETS,)),
             ("with_system", "<u2"),
+            ("cold", "<u2"),  # at temperatures up to COLD_TEMPERATURE
             ("total", "<u2"),
             ("end_users", "<u8"),
             ("last_prompt", "<u8"),
@@ -122,6 +124,8 @@ class Template(Detector):
         mine["total"][slots] += np.add.reduceat(fresh, segment.starts, dtype=np.uint16)
         with_system = fresh & (segment.take(batch.system_hash) != 0)
         mine["with_system"][slots] += np.add.reduceat(with_system, segment.starts, dtype=np.uint16)
+        cold = fresh & (segment.take(batch.temperature) <= COLD_TEMPERATURE)
+        mine["cold"][slots] += np.add.reduceat(cold, segment.starts, dtype=np.uint16)
         user = segment.take(batch.end_user_hash)
         bits = np.where(user != 0, np.uint64(1) << (user % np.uint64(64)), np.uint64(0))
         mine["end_users"][slots] |= np.bitwise_or.reduceat(bits, segment.starts)
@@ -147,8 +151,10 @@ class Template(Detector):
         bound = np.interp(np.log(np.maximum(total, 1.0)), np.log(length), most)
         nats = np.minimum(chernoff_nats(alike, total, share) - LOOKS_NATS, bound)
         nats = np.where(total >= MIN_PROMPTS, nats, 0.0)
+        purpose = shown(table, slots, mine["cold"][slots] > COLD_SHARE * total)
+        nats = np.where(purpose, np.minimum(nats, PURPOSE_NATS), nats)
         old = slots[total >= MEMORY_PROMPTS]
-        for name in ("heads", "tails", "prompts", "with_system", "total"):
+        for name in ("heads", "tails", "prompts", "with_system", "cold", "total"):
             mine[name][old] //= 2
         return np.maximum(nats, 0.0)
 

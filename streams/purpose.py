@@ -1,0 +1,41 @@
+"""What an account says it is for: applications, evaluations and data jobs look like pipelines by their
+content.
+
+Content cannot tell a single-purpose customer from a collector, so for accounts that show an innocent purpose
+it may not raise an alert alone; evidence of another nature, or of other accounts, must. An attacker can show
+one as well, at a price: short answers and greedy ones are worth little, and a system prompt is one more thing
+that links his accounts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.account_table import AccountTable
+
+PURPOSE_NATS = 9.0
+"""Most nats content may give such an account; an alert takes about 15 from one detector."""
+
+COLD_TEMPERATURE = 0.2
+COLD_SHARE = 0.9
+EVALUATION_REQUESTS = 2000
+"""Nearly greedy sampling throughout, up to so many requests: a model evaluation. The usual benchmarks have
+1,319 questions or fewer."""
+
+BRIEF_TOKENS = 64
+"""Answers shorter than this on average are labels and fields, no training data."""
+
+
+def shown(table: AccountTable, slots: NDArray[np.intp], cold: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which accounts show an innocent purpose, (m,).
+
+    Args:
+        cold: they sample nearly greedily throughout.
+    """
+    rows = table.rows
+    answers = rows["hour_output"][slots].sum(axis=1, dtype=np.int64)
+    requests = rows["hour_requests"][slots].sum(axis=1, dtype=np.int64)
+    brief = (answers > 0) & (answers <= BRIEF_TOKENS * requests)
+    result: NDArray[np.bool_] = brief | (cold & (rows["events"][slots] <= EVALUATION_REQUESTS))
+    return result

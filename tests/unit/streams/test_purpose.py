@@ -1,0 +1,41 @@
+import random
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from schemas.event import RequestEvent
+from streams.account_plane import AccountPlane
+from streams.config import DetectionConfig
+from streams.detectors.shift import Shift
+from streams.detectors.template import Template
+from streams.simulation.text import attacks
+from streams.simulation.text.grammar import Dice
+from tests.conformance.scenarios import written
+
+CONFIG = DetectionConfig(max_accounts_per_partition=16)
+
+
+def pipeline(**settings: object) -> Iterator[RequestEvent]:
+    rng = random.Random(4)
+    for number in range(250):
+        one = written("account", number, number * 300.0, rng, attacks.pipeline(4, Dice(number)))
+        yield msgspec.structs.replace(one, **{"output_tokens": 700, **settings})
+
+
+def found(events: Iterator[RequestEvent]) -> bool:
+    return bool(AccountPlane(CONFIG, detectors=[Shift(), Template()]).process(list(events)).findings)
+
+
+def test_a_pipeline_is_found() -> None:
+    assert found(pipeline())
+    assert found(pipeline(temperature=1.0, max_tokens=4096))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"temperature": 0.0}, {"output_tokens": 12}],
+    ids=["an evaluation", "a data job"],
+)
+def test_content_alone_is_no_alert_where_a_purpose_shows(settings: dict[str, object]) -> None:
+    assert not found(pipeline(**settings))
