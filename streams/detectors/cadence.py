@@ -32,8 +32,10 @@ SMALLEST_CV = 0.05
 0.3 in 0.2-2.8 %, below 0.1 in 0-0.09 %."""
 
 BUSY_REQUESTS = 200
-BUSY_NATS = 4.6
-"""One account-hour in a hundred holds 200 requests (`streams.baselines`, heavy tail of ServeGen)."""
+RARITY_REQUESTS = 2.0
+"""P(an account-hour holds x requests or more) = 2 / x from 200 on: one in a hundred holds 200, one in a
+thousand 2,000, which is the share of heavy customers that `streams.detectors.burst` assumes. The chance of
+regular gaps above was measured on such customers, so the two multiply."""
 
 
 METADATA = DetectorMetadata(
@@ -89,11 +91,12 @@ class Cadence(Detector):
         mine, rows = self.mine(table), table.rows
         n = mine["gaps"][slots].astype(np.float64)
         mean, variation = self._variation(mine, slots)
-        busy = windows.at(rows["hour_requests"], rows["hour_head"], slots, context.hours) >= BUSY_REQUESTS
+        count = windows.at(rows["hour_requests"], rows["hour_head"], slots, context.hours).astype(np.float64)
+        busy = np.where(count >= BUSY_REQUESTS, np.log(np.maximum(count, 1.0) / RARITY_REQUESTS), 0.0)
         below = np.log(REFERENCE_CV / np.maximum(variation, SMALLEST_CV))
         regular = REFERENCE_NATS + CV_EXPONENT * below
         enough = (n >= MIN_GAPS) & (mean > 0)
-        nats = np.where(enough & (regular > 0), regular + np.where(busy, BUSY_NATS, 0.0), 0.0)
+        nats = np.where(enough & (regular > 0), regular + busy, 0.0)
         old = slots[n >= MEMORY_GAPS]
         for name in ("gaps", "sum_ms", "squares_ms2"):
             mine[name][old] //= 2
