@@ -23,7 +23,7 @@ EVALUATION_REQUESTS = 2000
 """Nearly greedy sampling throughout, up to so many requests: a model evaluation. The usual benchmarks have
 1,319 questions or fewer."""
 
-BRIEF_TOKENS = 64
+BRIEF_TOKENS = 100
 """Answers shorter than this on average are labels and fields, no training data."""
 
 
