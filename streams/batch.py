@@ -84,6 +84,15 @@ class HashCache:
 _names = HashCache()
 
 
+_FIELDS = (
+    "tenant_id", "account_id", "event_id", "time", "end_user_id", "request_model", "response_model",
+    "temperature", "max_tokens", "choice_count", "logprobs", "input_tokens", "output_tokens", "status",
+    "fingerprint_id", "prompt_hash", "template_hash", "template_tail_hash", "system_hash",
+    "prompt_embedding", "prompt_topic", "prompt_chars", "reasoning_elicitation",
+)  # fmt: skip
+_read_fields = attrgetter(*_FIELDS)
+
+
 class EventBatch:
     """Columns over `events`, each computed when first asked for.
 
@@ -107,77 +116,83 @@ class EventBatch:
             return self
         return EventBatch([self.events[place] for place in positions.tolist()], self.offsets[positions])
 
-    def _read(self, name: str) -> list[Any]:
-        return list(map(attrgetter(name), self.events))
+    @cached_property
+    def _fields(self) -> dict[str, tuple[Any, ...]]:
+        """Fields of all events by name. Read in one pass: events lie scattered in memory, and going through
+        them once for every column would cost more than all columns."""
+        if not self.events:
+            return dict.fromkeys(_FIELDS, ())
+        return dict(zip(_FIELDS, zip(*map(_read_fields, self.events), strict=True), strict=True))
 
     @cached_property
     def account_keys(self) -> list[str]:
         """`RequestEvent.account_key` of each event."""
-        return [f"{event.tenant_id}:{event.account_id}" for event in self.events]
+        pairs = zip(self._fields["tenant_id"], self._fields["account_id"], strict=True)
+        return [f"{tenant_id}:{account_id}" for tenant_id, account_id in pairs]
 
     @cached_property
     def time_ms(self) -> Ints:
         """int64 (n,), epoch milliseconds."""
-        seconds = np.fromiter(map(datetime.timestamp, self._read("time")), np.float64, len(self.events))
+        seconds = np.fromiter(map(datetime.timestamp, self._fields["time"]), np.float64, len(self.events))
         return np.rint(seconds * 1000).astype(np.int64)
 
     @cached_property
     def event_hash(self) -> NDArray[np.uint32]:
         """uint32 (n,): hash of `event_id`; 0 is never used."""
-        hashes = [digest(event_id.encode()) for event_id in self._read("event_id")]
+        hashes = [digest(event_id.encode()) for event_id in self._fields["event_id"]]
         low = np.array(hashes, np.uint64).astype(np.uint32)
         return np.maximum(low, np.uint32(1))
 
     @cached_property
     def input_tokens(self) -> Floats:
-        return np.array(self._read("input_tokens"), np.float64)
+        return np.array(self._fields["input_tokens"], np.float64)
 
     @cached_property
     def output_tokens(self) -> Floats:
-        return np.array(self._read("output_tokens"), np.float64)
+        return np.array(self._fields["output_tokens"], np.float64)
 
     @cached_property
     def max_tokens(self) -> Floats:
         """float64 (n,), NaN where the request set none."""
-        return np.array(self._read("max_tokens"), np.float64)
+        return np.array(self._fields["max_tokens"], np.float64)
 
     @cached_property
     def temperature(self) -> Floats:
         """float64 (n,), NaN where the request set none."""
-        return np.array(self._read("temperature"), np.float64)
+        return np.array(self._fields["temperature"], np.float64)
 
     @cached_property
     def choices(self) -> Ints:
         """int64 (n,): answers asked for in one request; 1 where it does not say."""
-        return np.array([count or 1 for count in self._read("choice_count")], np.int64)
+        return np.array([count or 1 for count in self._fields["choice_count"]], np.int64)
 
     @cached_property
     def logprobs(self) -> Bools:
         """bool (n,): token probabilities were asked for."""
-        return np.array(self._read("logprobs"), np.bool_)
+        return np.array(self._fields["logprobs"], np.bool_)
 
     @cached_property
     def topic(self) -> NDArray[np.intp]:
         """intp (n,): place of `prompt_topic` in `TOPICS`; -1 where absent or unknown."""
         place = _TOPIC_PLACES.get
-        return np.array([place(name, -1) for name in self._read("prompt_topic")], np.intp)
+        return np.array([place(name, -1) for name in self._fields["prompt_topic"]], np.intp)
 
     @cached_property
     def elicitation(self) -> Ints:
         """int64 (n,): `reasoning_elicitation` in thousandths, so that sums are exact; -1 where absent."""
-        scores = np.array(self._read("reasoning_elicitation"), np.float64)
+        scores = np.array(self._fields["reasoning_elicitation"], np.float64)
         return np.nan_to_num(np.rint(1000 * scores), nan=-1.0).astype(np.int64)
 
     @cached_property
     def completed(self) -> Bools:
         """bool (n,): the caller got an answer."""
-        return np.array([status == "success" for status in self._read("status")], np.bool_)
+        return np.array([status == "success" for status in self._fields["status"]], np.bool_)
 
     def _hashes(self, name: str) -> Hashes:
         """uint64 (n,): 0 where absent. Salted with `fingerprint_id`, so that values of different
         fingerprints can never be equal."""
         hashes = np.zeros(len(self.events), np.uint64)
-        texts, ids = self._read(name), self._read("fingerprint_id")
+        texts, ids = self._fields[name], self._fields["fingerprint_id"]
         for fingerprint_id in set(ids):
             salt = _names(fingerprint_id or "") & 0xFFFFFFFF
             places = [place for place, text in enumerate(texts) if text and ids[place] == fingerprint_id]
@@ -208,26 +223,27 @@ class EventBatch:
     @cached_property
     def model_hash(self) -> Hashes:
         """uint64 (n,) of the model that answered, else of the one asked for; 0 where neither is known."""
-        names = [event.response_model or event.request_model for event in self.events]
+        both = zip(self._fields["response_model"], self._fields["request_model"], strict=True)
+        names = [answered or asked for answered, asked in both]
         known = {name: _names(name) if name else 0 for name in set(names)}
         return np.array([known[name] for name in names], np.uint64)
 
     @cached_property
     def has_features(self) -> Bools:
         """bool (n,): the event carries a feature vector of `FEATURE_DIMENSIONS`."""
-        lengths = [len(vector) if vector else 0 for vector in self._read("prompt_embedding")]
+        lengths = [len(vector) if vector else 0 for vector in self._fields["prompt_embedding"]]
         return np.equal(lengths, FEATURE_DIMENSIONS)
 
     @cached_property
     def prompt_chars(self) -> Ints:
         """int64 (n,): length of the prompt; a large number where the event does not say."""
-        chars = np.array(self._read("prompt_chars"), np.float64)
+        chars = np.array(self._fields["prompt_chars"], np.float64)
         return np.nan_to_num(chars, nan=2.0**31).astype(np.int64)
 
     @cached_property
     def features(self) -> NDArray[np.int8]:
         """int8 (n, 256); zero rows where `has_features` is false."""
-        vectors, zero = self._read("prompt_embedding"), bytes(FEATURE_DIMENSIONS)
+        vectors, zero = list(self._fields["prompt_embedding"]), bytes(FEATURE_DIMENSIONS)
         for number in np.flatnonzero(~self.has_features).tolist():
             vectors[number] = zero
         return np.frombuffer(b"".join(vectors), np.int8).reshape(len(vectors), FEATURE_DIMENSIONS)

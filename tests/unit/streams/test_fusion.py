@@ -44,3 +44,11 @@ def test_shares_add_up_to_one() -> None:
     fusion = Fusion(NATURES)
     for nats in (np.zeros(len(NATURES)), np.linspace(0, 20, len(NATURES))):
         assert fusion.shares(nats).sum() == pytest.approx(1.0)
+
+
+def test_the_bound_is_never_below_what_it_bounds() -> None:
+    fusion = Fusion(["content", "content", "conduct", "volume"])
+    nats = np.random.default_rng(3).gamma(0.7, 6.0, (2000, 4))
+    assert (fusion.most(nats) >= fusion.fuse(nats)).all()
+    lower = nats * np.random.default_rng(4).random(nats.shape)
+    assert (fusion.most(nats) >= fusion.fuse(lower)).all()
