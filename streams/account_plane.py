@@ -264,8 +264,8 @@ class AccountPlane:
         links.fade(self.table, slots)
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         self.calibration.note(slots, context.hours, cohorts, nats)
-        # Neither calibration nor fusion ever finds more than the sum of what detectors claim.
-        possible = nats.sum(axis=1) >= self.judge.threshold_nats
+        # Calibration only lowers scores, so most accounts are done here.
+        possible = self.judge.fusion.most(nats) >= self.judge.threshold_nats
         suspects = np.flatnonzero(possible if self.on_look is None else np.ones_like(possible))
         if not len(suspects):
             return
