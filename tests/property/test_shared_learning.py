@@ -94,7 +94,7 @@ def test_order_of_accounts_within_lateness_does_not_matter(seed: int, size: int)
 
 @pytest.mark.xfail(
     strict=False,
-    reason="a row flushed ahead of its partition votes with its later request, so what cohorts learn can differ",
+    reason="a row flushed ahead of its partition votes with its later request: cohorts may learn otherwise",
 )
 @settings(max_examples=8, deadline=None)
 @given(seed=seeds, size=sizes, data=st.data())

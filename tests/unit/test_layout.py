@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOP_LEVEL = {
-    ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "agents", "infra",
+    ".assets", ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "agents", "infra",
     "pyproject.toml", "requirements.lock", "schemas", "streams", "tests",
 }  # fmt: skip
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers", "core", "base"}
