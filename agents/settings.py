@@ -31,7 +31,9 @@ DEFAULT_FILE = Path("stillwatch.toml")
 DEVELOPMENT_SECRET = "stillwatch-development-secret"
 """Known to everybody: `doctor` warns of it."""
 PREFIX = "STILLWATCH_"
-OTHER_VARIABLES = ("STILLWATCH_CONFIG", "STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA")
+OTHER_VARIABLES = (
+    "STILLWATCH_CONFIG", "STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA", "STILLWATCH_REQUIRE_SERVERS",
+)
 """Environment variables that are no settings: where the settings, downloads and test data are."""
 
 
