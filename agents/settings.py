@@ -32,8 +32,9 @@ DEVELOPMENT_SECRET = "stillwatch-development-secret"
 """Known to everybody: `doctor` warns of it."""
 PREFIX = "STILLWATCH_"
 OTHER_VARIABLES = (
-    "STILLWATCH_CONFIG", "STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA", "STILLWATCH_REQUIRE_SERVERS",
-)
+    "STILLWATCH_CONFIG", "STILLWATCH_CACHE", "STILLWATCH_KAFKA_HOME", "STILLWATCH_DATA",
+    "STILLWATCH_REQUIRE_SERVERS",
+)  # fmt: skip
 """Environment variables that are no settings: where the settings, downloads and test data are."""
 
 

@@ -199,7 +199,7 @@ def test_broker_ends_with_its_parent_and_the_next_one_may_come(
 
 
 def ended(watch: int) -> bool:
-    """Whether the process behind a pidfd has ended; an orphan that nobody reaps stays a zombie, and has ended too."""
+    """Whether the process behind a pidfd has ended. One that nobody reaps has, too."""
     readable, _, _ = select.select([watch], [], [], 0)
     os.close(watch)
     return bool(readable)
