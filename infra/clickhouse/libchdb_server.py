@@ -23,7 +23,7 @@ from typing import Self
 
 from infra.child_process import ChildProcess
 from infra.clickhouse import libchdb
-from infra.kafka.ports import free_port
+from infra.ports import free_port
 from schemas.errors import StoreUnavailable
 
 START_TIMEOUT_S = 60.0

@@ -24,8 +24,8 @@ from infra.kafka import distribution, endpoint
 from infra.kafka.broker_config import server_properties
 from infra.kafka.class_archive import class_archive
 from infra.kafka.distribution import Java
-from infra.kafka.ports import free_port, is_free
 from infra.kafka.readiness import brokers_in_service
+from infra.ports import free_port, is_free
 from schemas.errors import BusUnavailable, InvalidSetting
 
 LOG4J = Path(__file__).with_name("log4j2.xml")

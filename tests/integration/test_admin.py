@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from infra.kafka import admin
 from infra.kafka.connection import Connection
 from infra.kafka.embedded import EmbeddedKafka
-from infra.kafka.ports import free_port
+from infra.ports import free_port
 from schemas.errors import BusUnavailable, InvalidSetting
 from schemas.topics import ACCOUNT_STATE, ALL, CONTROL, REQUESTS, Topic
 

@@ -16,7 +16,7 @@ from agents.readers import reader
 from agents.settings import load
 from infra.kafka import admin
 from infra.kafka.embedded import EmbeddedKafka
-from infra.kafka.ports import free_port
+from infra.ports import free_port
 from schemas.control import Suppression, control_key, encode_control
 from schemas.dead_letter import decode_dead_letter
 from schemas.event import decode_event

@@ -18,7 +18,7 @@ from infra.kafka.broker_config import server_properties
 from infra.kafka.connection import Connection
 from infra.kafka.diagnosis import diagnosis
 from infra.kafka.embedded import EmbeddedKafka
-from infra.kafka.ports import free_port
+from infra.ports import free_port
 from schemas.errors import BusUnavailable
 from schemas.topics import Topic
 from tests.integration.run_apps import PARTITIONS, committed, running, until
