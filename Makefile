@@ -24,7 +24,7 @@ demo: $(INSTALLED)  ## an attack found live: real Kafka, workers, ClickHouse; en
 	$(BIN)/stillwatch demo
 
 test: $(INSTALLED)  ## the default suite, real Kafka and ClickHouse among it
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 check: $(INSTALLED)  ## ruff, mypy --strict, import directions and layout
 	$(BIN)/ruff check .

@@ -16,6 +16,19 @@ from agents.settings import Settings, load
 from infra.kafka.connection import Connection
 from infra.kafka.embedded import EmbeddedKafka
 
+SERVERS = "servers"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For ``-n 2 --dist loadgroup``: tests with servers run one after another in one process, because they
+    have time limits of their own; all others go by file beside them."""
+    here = Path(__file__).parent
+    for item in items:
+        folder = item.path.relative_to(here).parts[0] if item.path.is_relative_to(here) else ""
+        group = SERVERS if folder in ("integration", "chaos") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_settings_from_outside() -> Iterator[None]:
