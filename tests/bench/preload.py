@@ -58,9 +58,14 @@ async def load(connection: Connection, records: Iterable[Record], topic: str = R
     return count
 
 
+async def create(connection: Connection, partitions: int) -> None:
+    """Make the fleet's topics."""
+    await admin.create_topics(connection, partitions, topics=[for_ever(topic) for topic in ALL])
+
+
 async def preload(connection: Connection, workload: Workload) -> None:
     """Make the fleet's topics and fill the requests topic."""
-    await admin.create_topics(connection, workload.partitions, topics=[for_ever(topic) for topic in ALL])
+    await create(connection, workload.partitions)
     count = await load(connection, workload.records())
     assert count == workload.records_in_all
 

@@ -1,8 +1,8 @@
 """`Workload`: the requests every bench reads, the same for every engine, made from a seed.
 
-Canonical request events as INGEST writes them: keyed by account, with the origin header, Kafka's timestamp
-is the event time, fingerprints made by the real `Fingerprinter`. How often an account appears follows
-Zipf's law. One rank in 500 of it fills a template, so there is something to find.
+Canonical request events as INGEST writes them: keyed by account, with the origin header, fingerprints made by
+the real `Fingerprinter`. How often an account appears follows Zipf's law. One rank in 500 of it fills a
+template, so there is something to find. Kafka's timestamp is the event time: the peers' windows rest on it.
 """
 
 from __future__ import annotations
@@ -74,6 +74,8 @@ class Workload:
     partitions: int = 8
     span_s: int = 3600
     seed: int = 1
+    every_account: bool = False
+    """Each account at least once, in a random order, before Zipf's law holds."""
 
     @cached_property
     def number_of_rank(self) -> NDArray[np.int64]:
@@ -86,7 +88,10 @@ class Workload:
         rng = np.random.default_rng([self.seed, 1])
         share = 1.0 / np.arange(1, self.accounts + 1) ** ZIPF_EXPONENT
         rank = np.searchsorted(np.cumsum(share) / share.sum(), rng.random(self.events))
-        return self.number_of_rank[np.minimum(rank, self.accounts - 1)]
+        account = self.number_of_rank[np.minimum(rank, self.accounts - 1)]
+        if self.every_account:
+            account[: self.accounts] = rng.permutation(self.accounts)
+        return account
 
     @cached_property
     def time_ms(self) -> NDArray[np.int64]:
@@ -108,7 +113,7 @@ class Workload:
         """All records, in time order."""
         rng = random.Random(self.seed)
         fingerprints = _fingerprints(rng, PROMPTS)
-        templated = _templated_fingerprints(rng, 256)
+        templated = templated_fingerprints(rng, 256)
         campaign = set(self.number_of_rank[TEMPLATED_EVERY // 5 :: TEMPLATED_EVERY].tolist())
         source, fixed, placed = source_of(RAW_NATIVE.name), {}, {}
         columns = (self.account, self.time_ms, self.input_tokens, self.output_tokens)
@@ -226,7 +231,8 @@ def _fingerprints(rng: random.Random, count: int) -> list[Fingerprint]:
     return [maker.fingerprint(" ".join(rng.choices(WORDS, k=rng.randrange(5, 90)))) for _ in range(count)]
 
 
-def _templated_fingerprints(rng: random.Random, count: int) -> list[Fingerprint]:
+def templated_fingerprints(rng: random.Random, count: int) -> list[Fingerprint]:
+    """Of exercises poured into one mould."""
     maker = Fingerprinter(b"bench", "k1")
     mould = "you are an expert teacher solve the following exercise step by step {} and show your reasoning"
     return [maker.fingerprint(mould.format(" ".join(rng.choices(WORDS, k=30)))) for _ in range(count)]
