@@ -37,6 +37,8 @@ class ClassMix:
         self._votes: dict[int, Floats] = {}
         self._versions: dict[int, dict[int, Floats]] = {}
         """Hour to the shares that were known when it was closed."""
+        self._tables: dict[int, Floats] = {}
+        """Closed hour to (cohorts, classes), made from its version when first asked for."""
 
     def learn(self, hour: int, cohorts: NDArray[np.int64], classes: NDArray[np.intp]) -> None:
         """Add the votes of one closed hour.
@@ -51,22 +53,34 @@ class ClassMix:
             new = counts[cohort].astype(np.float64)
             old = self._votes.get(cohort, PRIOR_VOTES * np.array(PRIOR_SHARES))
             self._votes[cohort] = old * np.exp(-new.sum() / MEMORY_VOTES) + new
-        shares = {cohort: votes / votes.sum() for cohort, votes in self._votes.items()}
-        self._versions[hour] = shares
+        self._versions[hour] = {cohort: votes / votes.sum() for cohort, votes in self._votes.items()}
         for known in [known for known in self._versions if known <= hour - KEPT_HOURS]:
             del self._versions[known]
+        self._tables.clear()
 
     def before(self, cohorts: NDArray[np.int64], hours: NDArray[np.int64]) -> Floats:
         """Shares (m, classes) that events of `hours` are judged against; a class never has share 0."""
-        prior = np.array(PRIOR_SHARES)
+        first, last = int(hours.min()), int(hours.max())
+        if first == last:
+            return self._table(first)[cohorts]
         shares = np.empty((len(cohorts), len(TOPICS)))
         for hour in np.unique(hours).tolist():
-            usable = [known for known in self._versions if known <= hour - DELAY_HOURS]
-            version = self._versions[max(usable)] if usable else {}
-            for cohort in np.unique(cohorts[hours == hour]).tolist():
-                shares[(hours == hour) & (cohorts == cohort)] = version.get(cohort, prior)
-        # A class nobody voted for is rare, not impossible.
-        return np.maximum(shares, prior / PRIOR_VOTES)
+            here = hours == hour
+            shares[here] = self._table(hour)[cohorts[here]]
+        return shares
+
+    def _table(self, hour: int) -> Floats:
+        """Shares (cohorts, classes) that events of an hour are judged against."""
+        closed = max((known for known in self._versions if known <= hour - DELAY_HOURS), default=-1)
+        table = self._tables.get(closed)
+        if table is None:
+            prior = np.array(PRIOR_SHARES)
+            table = np.tile(prior, (MAX_COHORTS, 1))
+            for cohort, shares in self._versions.get(closed, {}).items():
+                # A class nobody voted for is rare, not impossible.
+                table[cohort] = np.maximum(shares, prior / PRIOR_VOTES)
+            self._tables[closed] = table
+        return table
 
     def dump(self) -> bytes:
         """Stored form."""
@@ -82,6 +96,7 @@ class ClassMix:
     def load(self, data: bytes) -> None:
         """Inverse of `dump`."""
         state = msgspec.msgpack.decode(data, type=_State)
+        self._tables.clear()
         self._votes = {cohort: np.array(votes) for cohort, votes in state.votes.items()}
         self._versions = {
             hour: {cohort: np.array(shares) for cohort, shares in version.items()}

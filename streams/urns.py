@@ -44,6 +44,29 @@ class Urn:
         return found
 
 
+class Specialists:
+    """Urns that each favour one kind, all at once.
+
+    Args:
+        kinds: how many kinds, and so how many urns.
+        own, stray: Dirichlet parameter of an urn's own kind, and of every other.
+        most: largest total that will be asked for.
+    """
+
+    def __init__(self, kinds: int, own: float, stray: float, most: int) -> None:
+        size = np.arange(most + 1, dtype=np.float64)
+        total = own + (kinds - 1) * stray
+        self._stray = gammaln(stray + size) - gammaln(stray)
+        self._favour = gammaln(own + size) - gammaln(own) - self._stray
+        self._total = gammaln(total + size) - gammaln(total)
+
+    def log_likelihood(self, counts: NDArray[np.intp]) -> Floats:
+        """Log likelihood of counts (m, kinds) under each urn, (m, kinds)."""
+        rest = self._stray[counts].sum(axis=1) - self._total[counts.sum(axis=1)]
+        found: Floats = self._favour[counts] + rest[:, None]
+        return found
+
+
 def log_likelihood(counts: NDArray[np.intp], weights: Floats) -> Floats:
     """The same, (m,), with weights (m, kinds) that differ from row to row."""
     total, n = weights.sum(axis=1), counts.sum(axis=1)

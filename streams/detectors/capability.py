@@ -17,7 +17,7 @@ from streams.account_table import AccountTable
 from streams.batch import TOPICS, Segment
 from streams.class_mix import ClassMix
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
-from streams.urns import Urn, log_likelihood
+from streams.urns import Specialists, Urn, log_likelihood
 from streams.windows import HOUR_MS, HOURS
 
 TARGETS = ("coding", "agentic", "reasoning", "grading")
@@ -77,26 +77,28 @@ class Capability(Detector):
         self.mix = ClassMix()
         wanted = np.array([name in TARGETS for name in TOPICS])
         self._targets = np.flatnonzero(wanted)
+        self._classes = np.arange(len(TOPICS))
         self._blend = Urn(np.where(wanted, _WANTED, _UNWANTED).tolist(), _MOST)
-        self._specialists = [
-            Urn([_OWN if place == own else _STRAY for place in range(len(TOPICS))], _MOST)
-            for own in range(len(TOPICS))
-        ]
+        self._specialists = Specialists(len(TOPICS), _OWN, _STRAY, _MOST)
 
     def update(self, table: AccountTable, segment: Segment) -> None:
         mine, topic = self.mine(table), segment.take(segment.batch.topic)
         hours = segment.take(segment.batch.time_ms) // HOUR_MS
-        # An event counts by how old it is when it comes, so the newest hour runs along with the events.
-        step = np.arange(len(segment.slots)) * (1 << 33)
-        offset = np.repeat(step, segment.counts)
-        start = hours.copy()
-        start[segment.starts] = np.maximum(start[segment.starts], mine["head"][segment.slots])
-        newest = np.maximum.accumulate(start + offset) - offset
-        mine["head"][segment.slots] = newest[segment.starts + segment.counts - 1]
-        inside = hours > newest - HOURS
-        mine["votes"][segment.event_slots[inside], hours[inside] % HOURS] = topic[inside] + 1
-        known = topic >= 0
-        np.add.at(mine["counts"], (segment.event_slots[known], topic[known]), 1)
+        head, slots = mine["head"][segment.slots], segment.event_slots
+        if hours.min() > max(int(head.max()), int(hours.max())) - HOURS:
+            mine["head"][segment.slots] = np.maximum(np.maximum.reduceat(hours, segment.starts), head)
+            mine["votes"][slots, hours % HOURS] = topic + 1
+        else:
+            # An event counts by how old it is when it comes, so the newest hour runs along with the events.
+            offset = np.repeat(np.arange(len(segment.slots)) * (1 << 33), segment.counts)
+            start = hours.copy()
+            start[segment.starts] = np.maximum(start[segment.starts], head)
+            newest = np.maximum.accumulate(start + offset) - offset
+            mine["head"][segment.slots] = newest[segment.starts + segment.counts - 1]
+            inside = hours > newest - HOURS
+            mine["votes"][slots[inside], hours[inside] % HOURS] = topic[inside] + 1
+        each = topic[:, None] == self._classes
+        mine["counts"][segment.slots] += np.add.reduceat(each, segment.starts, axis=0, dtype="<u2")
 
     def learn_hour(self, table: AccountTable, slots: Slots, hour: int) -> None:
         votes = self.mine(table)["votes"][slots, hour % HOURS].astype(np.intp)
@@ -109,7 +111,8 @@ class Capability(Detector):
         counts = mine["counts"][slots].astype(np.intp)
         total = counts.sum(axis=1)
         nats = np.zeros(len(slots))
-        ready = np.flatnonzero(total >= MIN_PROMPTS)
+        # the odds of an account with more of other things than of targets are far below 1
+        ready = np.flatnonzero((total >= MIN_PROMPTS) & (2 * counts[:, self._targets].sum(axis=1) >= total))
         if len(ready):
             cohorts = table.rows["cohort"][slots[ready]].astype(np.int64)
             shares = self.mix.before(cohorts, context.hours[ready])
@@ -120,7 +123,7 @@ class Capability(Detector):
 
     def _log_odds(self, counts: NDArray[np.intp], shares: NDArray[np.float64]) -> Scores:
         """Collector against benign account, (m,)."""
-        single = np.stack([urn.log_likelihood(counts) for urn in self._specialists], axis=1)
+        single = self._specialists.log_likelihood(counts)
         general = log_likelihood(counts, SPREAD * shares)
         benign = np.logaddexp(
             np.log1p(-SPECIALIST_SHARE) + general,

@@ -88,10 +88,15 @@ class Harvest(Detector):
         self._harvest = Urn(_HARVEST, most)
         self._always = Urn(_ALWAYS, most)
         self._usual = [Urn((_SPREAD * share, _SPREAD * (1 - share)), most) for share in USUAL_SHARE]
+        self._marked: EventBatch | None = None
+        self._borne: NDArray[np.int64] = np.empty(0, np.int64)
+        """Marks of the events of the batch in hand; -1 where the request got no answer."""
 
     def update(self, table: AccountTable, segment: Segment) -> None:
         mine, batch = self.mine(table), segment.batch
-        borne = np.where(segment.take(batch.completed), segment.take(marks(batch)), -1)
+        if batch is not self._marked:
+            self._marked, self._borne = batch, np.where(batch.completed, marks(batch), -1)
+        borne = segment.take(self._borne)
         reached = borne[:, None] >= np.arange(1, LEVELS + 1)
         mine["bearing"][segment.slots] += np.add.reduceat(reached, segment.starts, axis=0, dtype="<u2")
         mine["requests"][segment.slots] += np.add.reduceat(borne >= 0, segment.starts, dtype="<u2")

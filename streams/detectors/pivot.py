@@ -8,6 +8,7 @@ cohort. Both must be extraordinary.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
@@ -66,45 +67,72 @@ class Pivot(Detector):
     """Moved volume against adoption of the newest model."""
 
     metadata = METADATA
-    columns = np.dtype([("release", "<i4"), ("since", "<i4"), ("total", "<u4"), ("moved", "<u4")])
+    columns = np.dtype(
+        [
+            ("release", "<i4"),
+            ("since", "<i4"),  # hour of the first move to it
+            ("earlier", "<i4"),  # the same for the release before, which a crash may make us count again
+            ("total", "<u4"),
+            ("moved", "<u4"),
+        ]
+    )
 
     def __init__(self) -> None:
         self.releases = Releases()
+        self._known: EventBatch | None = None
+        self._release: tuple[NDArray[np.int64], NDArray[np.uint64]] | None = None
+        """Hour and model of the newest release at each event of the batch in hand; `None`: nothing is new."""
 
     def observe(self, batch: EventBatch) -> None:
         answered = batch.completed
         self.releases.observe(batch.model_hash[answered], batch.time_ms[answered] // HOUR_MS)
 
     def update(self, table: AccountTable, segment: Segment) -> None:
-        mine, slots = self.mine(table), segment.slots
+        if segment.batch is not self._known:
+            self._known, self._release = segment.batch, self._releases(segment.batch)
+        if self._release is None:
+            return
+        mine, slots = self.mine(table), segment.event_slots
         hours = segment.take(segment.batch.time_ms) // HOUR_MS
-        known, place = np.unique(hours, return_inverse=True)
+        release, model = (segment.take(column) for column in self._release)
+        # The newest release an account has lived through only grows; what comes late for another is left out.
+        offset = np.repeat(np.arange(len(segment.slots)) * (1 << 33), segment.counts)
+        start = release.copy()
+        start[segment.starts] = np.maximum(start[segment.starts], mine["release"][segment.slots])
+        newest = np.maximum.accumulate(start + offset) - offset
+        counted = (release == newest) & (release != NO_RELEASE)
+        moved = segment.take(segment.batch.model_hash) == model
+        for number in np.unique(release[counted]).tolist():
+            here = counted & (release == number)
+            fresh = np.unique(slots[here])
+            fresh = fresh[mine["release"][fresh] < number]
+            since = mine["since"][fresh]
+            mine["earlier"][fresh] = np.where(since > 0, since, mine["earlier"][fresh])
+            for name in ("since", "total", "moved"):
+                mine[name][fresh] = 0
+            mine["release"][fresh] = number
+            np.add.at(mine["total"], slots[here], 1)
+            here &= moved
+            np.add.at(mine["moved"], slots[here], 1)
+            unset = here & (mine["since"][slots] == 0)
+            mine["since"][slots[unset][::-1]] = hours[unset][::-1]  # the first one stands
+
+    def _releases(self, batch: EventBatch) -> tuple[NDArray[np.int64], NDArray[np.uint64]] | None:
+        known, place = np.unique(batch.time_ms // HOUR_MS, return_inverse=True)
         newest = [self.releases.newest(hour) for hour in known.tolist()]
         if all(release.hour == NO_RELEASE for release in newest):
-            return
-        release = np.array([release.hour for release in newest])[place]
-        model = np.array([release.model for release in newest], np.uint64)[place]
-        # Counts are of the newest release the account has lived through; its hour only grows.
-        last = np.maximum(np.maximum.reduceat(release, segment.starts), mine["release"][slots])
-        fresh = slots[last > mine["release"][slots]]
-        for name in ("since", "total", "moved"):
-            mine[name][fresh] = 0
-        mine["release"][slots] = last
-        counted = (release == np.repeat(last, segment.counts)) & (release != NO_RELEASE)
-        moved = counted & (segment.take(segment.batch.model_hash) == model)
-        mine["total"][slots] += np.add.reduceat(counted, segment.starts, dtype="<u4")
-        mine["moved"][slots] += np.add.reduceat(moved, segment.starts, dtype="<u4")
-        earliest = np.minimum.reduceat(np.where(moved, hours, np.iinfo(np.int32).max), segment.starts)
-        first = np.minimum(np.where(mine["since"][slots] > 0, mine["since"][slots], earliest), earliest)
-        any_moved = np.logical_or.reduceat(moved, segment.starts)
-        mine["since"][slots[any_moved]] = first[any_moved]
+            return None
+        hours = np.array([release.hour for release in newest], np.int64)
+        models = np.array([release.model for release in newest], np.uint64)
+        return hours[place], models[place]
 
     def learn_hour(self, table: AccountTable, slots: Slots, hour: int) -> None:
         rows = table.rows
         morning, now = np.full(len(slots), hour // DAY_HOURS * DAY_HOURS), np.full(len(slots), hour)
         earlier = span(rows["hour_requests"], rows["hour_head"], slots, morning, now - 1)
         new_today = np.nan_to_num(earlier).sum(axis=1) == 0
-        adopted = self.mine(table)["since"][slots] == hour
+        mine = self.mine(table)
+        adopted = (mine["since"][slots] == hour) | (mine["earlier"][slots] == hour)
         self.releases.learn(hour, int(new_today.sum()), int(adopted.sum()))
 
     def _compare(self, table: AccountTable, slots: Slots, context: Context) -> tuple[Scores, Scores]:
@@ -112,6 +140,8 @@ class Pivot(Detector):
         mine = self.mine(table)
         moved, total = mine["moved"][slots].astype(np.float64), mine["total"][slots]
         early, large = np.zeros(len(slots)), np.zeros(len(slots))
+        if moved.max(initial=0) < MIN_MOVED:
+            return early, large
         age = context.hours - mine["release"][slots]
         wanted = (moved >= MIN_MOVED) & (moved >= MIN_SHARE * total) & (mine["release"][slots] != NO_RELEASE)
         wanted &= (age >= FIRST_LOOK_HOURS) & (age <= WATCH_HOURS)

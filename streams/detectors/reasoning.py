@@ -79,6 +79,8 @@ class Reasoning(Detector):
 
     def update(self, table: AccountTable, segment: Segment) -> None:
         mine, score = self.mine(table), segment.take(segment.batch.elicitation)
+        if score.max() <= 0 and not mine["cusum"][segment.slots].any():
+            return  # nobody presses, and nothing is held against anybody
         known = score >= 0
         step = np.where(known, STEPS[np.searchsorted(BANDS, score, side="right")], 0)
         # max(0, s + x) repeated is the running sum less its running minimum, floored by what came before.

@@ -7,7 +7,6 @@ from datetime import timedelta
 from itertools import pairwise
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -92,10 +91,6 @@ def test_order_of_accounts_within_lateness_does_not_matter(seed: int, size: int)
     assert state(mixed) == state(straight)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="a row flushed ahead of its partition votes with its later request: cohorts may learn otherwise",
-)
 @settings(max_examples=8, deadline=None)
 @given(seed=seeds, size=sizes, data=st.data())
 def test_a_crash_with_a_torn_flush_changes_nothing(seed: int, size: int, data: st.DataObject) -> None:
