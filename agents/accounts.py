@@ -28,6 +28,8 @@ from agents.outbox import Outbox
 from agents.tables import PlaneTable
 from agents.transport import Run
 from schemas.errors import MalformedRecord
+from schemas.evidence import encode_evidence, spread
+from schemas.topics import EVIDENCE
 from streams.account_plane import AccountPlane, PlaneOutput
 from streams.batch import NO_ORIGIN, ORIGINS
 
@@ -162,6 +164,12 @@ class AccountAgent:
         self.findings += len(output.findings)
         for topic, key, value, headers in emit.records(output):
             self._outbox.put(topic, key, value, headers=headers)
+        for account in output.evidence:
+            data = encode_evidence(account)
+            for item in spread(account):
+                self._outbox.put(EVIDENCE.name, item.key, data)
+        for mark in output.marks:  # behind the evidence, in every partition
+            self._outbox.put_everywhere(EVIDENCE.name, b"mark:%d" % mark.source, encode_evidence(mark))
 
     def _process(self, plane: AccountPlane, run: Run) -> PlaneOutput:
         started = time.perf_counter()

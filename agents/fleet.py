@@ -20,6 +20,7 @@ from agents import bus
 from agents.accounts import AccountAgent
 from agents.app import build_app, runs_of
 from agents.control import ControlReader, Suppressions
+from agents.groups import CampaignAgent, LinkAgent
 from agents.idle import IdleWatch
 from agents.ingest import IngestAgent, Reader
 from agents.lag import Lag
@@ -37,8 +38,12 @@ from schemas.errors import BusUnavailable, Fatal, StillwatchError
 from schemas.topics import (
     ACCOUNT_STATE,
     ALERTS,
+    CAMPAIGN_STATE,
     DEAD_LETTERS,
+    EVIDENCE,
     FINDINGS,
+    GROUPS,
+    LINK_STATE,
     PROFILES,
     RAW_FORMATS,
     REQUESTS,
@@ -46,6 +51,8 @@ from schemas.topics import (
     co_partitioned,
 )
 from streams.account_plane import AccountPlane
+from streams.campaign_plane import CampaignPlane
+from streams.link_plane import LinkPlane
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +60,7 @@ TICK_S = 0.25
 LAG_S = 1.0
 STOP_S = 30.0
 """Longest orderly end."""
-WRITTEN = (REQUESTS, PROFILES, FINDINGS, ALERTS, DEAD_LETTERS)
+WRITTEN = (REQUESTS, PROFILES, FINDINGS, ALERTS, DEAD_LETTERS, EVIDENCE, GROUPS)
 """Topics the workers write by key."""
 
 
@@ -87,16 +94,29 @@ class Fleet:
         self.table = PlaneTable(
             options, self.outbox, new_plane or (lambda partition: AccountPlane(detection, partition))
         )
+        partitions = settings.bus.partitions
+        self.links = PlaneTable(
+            options, self.outbox, lambda partition: LinkPlane(detection, partition, partitions), LINK_STATE
+        )
+        self.campaigns = PlaneTable(
+            options,
+            self.outbox,
+            lambda partition: CampaignPlane(detection, partition, partitions),
+            CAMPAIGN_STATE,
+        )
         lease = Lease(fleet.session_timeout_s * 0.7)  # a heartbeat comes every quarter
         self._guard = LoopGuard(lease, fleet.commit_stall_s, self._end_now)
-        self.accounts = AccountAgent(
-            self.table,
-            self.outbox,
-            self.suppressions,
-            self.metrics,
-            checkpoint_s=fleet.checkpoint_s,
-            before_write=lease.check,
-            failed=self.fail,
+        parts: dict[str, Any] = {
+            "checkpoint_s": fleet.checkpoint_s, "before_write": lease.check, "failed": self.fail,
+        }  # fmt: skip
+        common = self.outbox, self.suppressions, self.metrics
+        self.accounts = AccountAgent(self.table, *common, **parts)
+        self.link_agent = LinkAgent(self.links, *common, **parts)
+        self.campaign_agent = CampaignAgent(self.campaigns, *common, **parts)
+        self._owned = (
+            (REQUESTS, self.table, self.accounts),
+            (EVIDENCE, self.links, self.link_agent),
+            (GROUPS, self.campaigns, self.campaign_agent),
         )
         self.ingest = IngestAgent(self._readers(), self.outbox, self.metrics, self.fail)
         read = {topic.name: wanted_partitions(topic, settings.bus.partitions) for topic in self._read()}
@@ -113,6 +133,8 @@ class Fleet:
         self.app.transport.drain = self._drain
         self.app.agent(runs_of(self.app, *RAW_FORMATS.values()), name="ingest")(self.ingest.run)
         self.app.agent(runs_of(self.app, REQUESTS), name="accounts")(self.accounts.run)
+        self.app.agent(runs_of(self.app, EVIDENCE), name="links")(self.link_agent.run)
+        self.app.agent(runs_of(self.app, GROUPS), name="campaigns")(self.campaign_agent.run)
         self.app.on_rebalance_complete.connect(self._own)
 
     # ---- parts
@@ -148,7 +170,7 @@ class Fleet:
             self._guard.start()
             for work in (
                 self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),
-                self.accounts.checkpoint_regularly(lambda: not self.app.rebalancing),
+                *(agent.checkpoint_regularly(lambda: not self.app.rebalancing) for *_, agent in self._owned),
             ):  # fmt: skip
                 self._start(work)
             starting = asyncio.create_task(self.app.start())
@@ -221,20 +243,22 @@ class Fleet:
     async def _own(self, *_: Any, **__: Any) -> None:
         """Faust has assigned partitions and fetches nothing yet: bring their state here."""
         generation = self.app.consumer_generation_id
-        partitions = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == REQUESTS.name}
         self._state = "restoring"
         await self._control.caught_up.wait()
-        complete = await self.table.assign(
-            partitions, lambda: generation == self.app.consumer_generation_id and not self.app.should_stop
-        )
-        self.accounts.keep_only(set(self.table.planes))
+        complete = True
+        for topic, table, agent in self._owned:
+            partitions = {tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic.name}
+            complete &= await table.assign(
+                partitions, lambda: generation == self.app.consumer_generation_id and not self.app.should_stop
+            )
+            agent.keep_only(set(table.planes))
         if complete:
             self._state = "running"
             self._ready()
             self._ready = lambda: None
 
     async def _drain(self) -> None:
-        await asyncio.gather(self.ingest.drain(), self.accounts.drain())
+        await asyncio.gather(self.ingest.drain(), *(agent.drain() for *_, agent in self._owned))
 
     # ---- watching
 

@@ -60,7 +60,7 @@ class IdleWatch:
                 self._agent.publish(plane.process([]))
             quiet_s = now - self._agent.lane(partition).last_record_s
             newly = self._closed.get(partition) != plane.applied_offset
-            if raw_lag == 0 and quiet_s >= self._idle_close_s and newly and plane.applied_offset >= 0:
+            if raw_lag == 0 and quiet_s >= self._idle_close_s and newly:
                 self._agent.publish(plane.close_windows())
                 self._closed[partition] = plane.applied_offset
                 advanced = True

@@ -137,6 +137,11 @@ class Outbox:
         self.pending_bytes += size.size
         self.sent_records += 1
 
+    def put_everywhere(self, topic: str, key: bytes, value: bytes) -> None:
+        """`put` the same record into every partition of a topic that was learnt before."""
+        for partition in range(self._partitions[topic]):
+            self.put(topic, key, value, partition=partition)
+
     def _open(self, tp: TP) -> Letter:
         assert self._producer is not None, "start first"
         letter = Letter(self._producer.create_batch(), asyncio.get_running_loop().create_future())

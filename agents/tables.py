@@ -1,4 +1,4 @@
-"""`PlaneTable`: the account planes of the partitions this worker owns, and their changelog.
+"""`PlaneTable`: the planes of one kind of the partitions this worker owns, and their changelog.
 
 The state lives once in memory: the plane itself is the table. Writing takes the rows a plane has changed,
 as one stretch of records; restoring feeds the changelog partition back, thousands of records at a time.
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -25,8 +25,7 @@ from aiokafka.errors import KafkaError
 
 from agents.outbox import Outbox
 from schemas.errors import BusUnavailable, Fatal
-from schemas.topics import ACCOUNT_STATE
-from streams.account_plane import AccountPlane
+from schemas.topics import ACCOUNT_STATE, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -36,22 +35,39 @@ RESTORE_FETCH_BYTES = 4 * 1024 * 1024
 REPORT_S = 5.0
 
 
-class PlaneTable:
-    """Planes by partition of the requests topic.
+class Plane(Protocol):
+    """What a table asks of an account, link or campaign plane."""
+
+    def take_changes(self) -> list[tuple[bytes, bytes | None]]: ...
+    def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None: ...
+    def stats(self) -> dict[str, int]: ...
+
+
+P = TypeVar("P", bound=Plane)
+
+
+class PlaneTable(Generic[P]):
+    """Planes by partition of the topic they read.
 
     Args:
         client_options: aiokafka client arguments: ``bootstrap_servers`` and security.
         outbox: where changes are written.
         new_plane: makes the empty plane of a partition.
+        topic: the changelog; default that of accounts.
     """
 
     def __init__(
-        self, client_options: Mapping[str, Any], outbox: Outbox, new_plane: Callable[[int], AccountPlane]
+        self,
+        client_options: Mapping[str, Any],
+        outbox: Outbox,
+        new_plane: Callable[[int], P],
+        topic: Topic | None = None,
     ) -> None:
         self._options = dict(client_options)
         self._outbox = outbox
         self._new_plane = new_plane
-        self.planes: dict[int, AccountPlane] = {}
+        self._topic = (topic or ACCOUNT_STATE).name
+        self.planes: dict[int, P] = {}
         self.restored = 0
         """Changelog records restored since the start."""
         self._ends: dict[int, int] = {}
@@ -84,14 +100,14 @@ class PlaneTable:
             await consumer.start()
             return await self._catch_up(consumer, partitions, still_valid)
         except KafkaError as error:
-            raise BusUnavailable(f"cannot read {ACCOUNT_STATE.name}: {error!r}") from error
+            raise BusUnavailable(f"cannot read {self._topic}: {error!r}") from error
         finally:
             await consumer.stop()
 
     async def _catch_up(
         self, consumer: AIOKafkaConsumer, partitions: Iterable[int], still_valid: Callable[[], bool]
     ) -> bool:
-        places = {partition: TopicPartition(ACCOUNT_STATE.name, partition) for partition in partitions}
+        places = {partition: TopicPartition(self._topic, partition) for partition in partitions}
         ends = await consumer.end_offsets(list(places.values()))
         stale = {
             place: partition
@@ -118,15 +134,16 @@ class PlaneTable:
             missing = {place for place in missing if await consumer.position(place) < ends[place]}
             if monotonic() - reported > REPORT_S:
                 reported = monotonic()
-                log.info("restoring accounts", records=self.restored - before, partitions_left=len(missing))
+                log.info("restoring planes", records=self.restored - before, partitions_left=len(missing))
         for place, partition in stale.items():
             self.planes[partition] = planes[place]
             self._ends[partition] = ends[place]
         log.info(
-            "accounts restored",
+            "planes restored",
+            topic=self._topic,
             partitions=sorted(stale.values()),
             records=self.restored - before,
-            accounts=sum(plane.stats()["accounts"] for plane in planes.values()),
+            accounts=sum(plane.stats().get("accounts", 0) for plane in planes.values()),
             seconds=round(monotonic() - started, 3),
         )
         return True
@@ -144,9 +161,9 @@ class PlaneTable:
             Fatal: somebody else has written to this partition: this worker was taken for dead.
         """
         for key, value in changes:
-            self._outbox.put(ACCOUNT_STATE.name, key, value, partition=partition)
+            self._outbox.put(self._topic, key, value, partition=partition)
         for sent in await self._outbox.mark():
-            if sent.tp == (ACCOUNT_STATE.name, partition):
+            if sent.tp == (self._topic, partition):
                 expected = self._ends.get(partition)
                 if expected is None:
                     return  # given away meanwhile

@@ -16,6 +16,8 @@ from typing import NamedTuple
 import msgspec
 
 HOURS_TOLD = 24
+NO_MORE = 2**31
+"""Hour of a mark that says: this partition is silent and holds nothing back, until its next mark."""
 
 
 class LinkKind(IntEnum):
@@ -156,6 +158,7 @@ _evidence: msgspec.msgpack.Decoder[AccountEvidence | HourMark] = msgspec.msgpack
     AccountEvidence | HourMark
 )
 _report = msgspec.msgpack.Decoder(GroupReport)
+_told: msgspec.msgpack.Decoder[GroupReport | HourMark] = msgspec.msgpack.Decoder(GroupReport | HourMark)
 
 
 def encode_evidence(item: AccountEvidence | HourMark) -> bytes:
@@ -168,9 +171,14 @@ def decode_evidence(data: bytes) -> AccountEvidence | HourMark:
     return _evidence.decode(data)
 
 
-def encode_report(report: GroupReport) -> bytes:
-    """Report to MessagePack."""
+def encode_report(report: GroupReport | HourMark) -> bytes:
+    """Report or mark to MessagePack."""
     return _encoder.encode(report)
+
+
+def decode_told(data: bytes) -> GroupReport | HourMark:
+    """What the groups topic carries. Raises `msgspec.DecodeError`."""
+    return _told.decode(data)
 
 
 def decode_report(data: bytes) -> GroupReport:

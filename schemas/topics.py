@@ -83,9 +83,30 @@ ACCOUNT_STATE = Topic(
     cleanup="compact",
 )
 
+EVIDENCE = Topic(
+    name="stillwatch.evidence.v1",
+    key="tenant_id:kind:value of a link",
+    value="AccountEvidence or HourMark, MessagePack",
+    retention_ms=DAY_MS,
+)
+GROUPS = Topic(name="stillwatch.groups.v1", key="tenant_id", value="GroupReport or HourMark, MessagePack")
+LINK_STATE = Topic(
+    name="stillwatch.link-state.v1",
+    key="link, account, snapshot, or a partition record",
+    value="see streams.link_plane",
+    cleanup="compact",
+)
+CAMPAIGN_STATE = Topic(
+    name="stillwatch.campaign-state.v1",
+    key="group or a partition record",
+    value="see streams.campaign_plane",
+    cleanup="compact",
+    max_message_bytes=16 * 1024 * 1024,
+)
+
 ALL: tuple[Topic, ...] = (
     RAW_NATIVE, RAW_LITELLM, RAW_AZURE, REQUESTS, PROFILES, FINDINGS, ALERTS, DEAD_LETTERS, CONTROL,
-    ACCOUNT_STATE,
+    ACCOUNT_STATE, EVIDENCE, GROUPS, LINK_STATE, CAMPAIGN_STATE,
 )  # fmt: skip
 
 RAW_FORMATS: dict[str, Topic] = {"native": RAW_NATIVE, "litellm": RAW_LITELLM, "azure": RAW_AZURE}
@@ -94,4 +115,4 @@ RAW_FORMATS: dict[str, Topic] = {"native": RAW_NATIVE, "litellm": RAW_LITELLM, "
 
 def co_partitioned() -> tuple[Topic, ...]:
     """Topics that must have the same number of partitions: state follows its source."""
-    return (REQUESTS, ACCOUNT_STATE)
+    return (REQUESTS, ACCOUNT_STATE, EVIDENCE, LINK_STATE, GROUPS, CAMPAIGN_STATE)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.event import RequestEvent, decode_trusted_event
-from schemas.evidence import AccountEvidence
+from schemas.evidence import NO_MORE, AccountEvidence, HourMark
 from schemas.finding import Finding, utc_from_ms
 from schemas.profile import AccountWindow
 from streams import checkpoints, links, windows
@@ -50,14 +50,14 @@ class PlaneOutput(msgspec.Struct):
     profiles: list[AccountWindow] = []
     evidence: list[AccountEvidence] = []
     """For the link plane: the accounts of each hour that was closed."""
-    closed_hours: list[int] = []
-    """Hours whose evidence is complete with this output."""
+    marks: list[HourMark] = []
+    """Up to which hour evidence is complete with this output."""
 
     def extend(self, other: PlaneOutput) -> None:
         self.findings += other.findings
         self.profiles += other.profiles
         self.evidence += other.evidence
-        self.closed_hours += other.closed_hours
+        self.marks += other.marks
 
 
 class AccountPlane:
@@ -329,6 +329,7 @@ class AccountPlane:
         output = PlaneOutput()
         for hour in sorted(self.active):
             self._close_hour(hour, output)
+        output.marks.append(HourMark(self.partition, NO_MORE))
         return output
 
     def _advance(self, watermark_ms: int, output: PlaneOutput) -> None:
@@ -357,7 +358,7 @@ class AccountPlane:
             return
         self.closed_hour = hour
         output.evidence += links.evidence(self.table, slots, hour)
-        output.closed_hours.append(hour)
+        output.marks.append(HourMark(self.partition, hour))
         requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
         logs, cohorts = np.log1p(requests.astype(np.float64)), rows["cohort"][slots]
         self.cohorts.learn(hour, {int(number): logs[cohorts == number] for number in np.unique(cohorts)})

@@ -20,11 +20,20 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from schemas.errors import IncompatibleState
-from schemas.evidence import GroupReport, HourMark, LinkKind, Measure, Member
+from schemas.evidence import (
+    NO_MORE,
+    GroupReport,
+    HourMark,
+    LinkKind,
+    Measure,
+    Member,
+    decode_report,
+    encode_report,
+)
 from schemas.finding import Action, Feature, Finding, Lifecycle, Severity, finding_id, utc_from_ms
 from streams.config import DetectionConfig
 from streams.group_statistics import FEWEST_MEMBERS, NEEDED
-from streams.link_plane import NEVER, NO_MORE
+from streams.link_plane import NEVER
 from streams.membership import ACCEPTED
 from streams.windows import HOUR_MS
 
@@ -105,6 +114,8 @@ class CampaignRecord(msgspec.Struct, array_like=True):
     marks: dict[int, int]
     campaigns: list[Campaign]
     opened: int
+    pending: list[bytes]
+    """Encoded reports of hours that are not closed: few, as only suspicious groups are reported."""
 
 
 class CampaignPlane:
@@ -121,7 +132,8 @@ class CampaignPlane:
         self.partition = partition
         self.marks: dict[int, int] = dict.fromkeys(range(sources), NEVER)
         self.closed_hour = NEVER
-        self.pending: dict[int, dict[tuple[str, int, int], GroupReport]] = {}
+        self.pending: dict[int, dict[tuple[str, int, int, str], GroupReport]] = {}
+        """Hour to its reports, by group and first member: a long list of members comes in parts."""
         self.groups: dict[tuple[str, int, int], Group] = {}
         self.campaigns: list[Campaign] = []
         self.opened = 0
@@ -135,8 +147,7 @@ class CampaignPlane:
                 known = self.marks.get(item.source, NEVER)
                 self.marks[item.source] = item.hour if known == NO_MORE else max(known, item.hour)
             elif item.hour > self.closed_hour:
-                waiting = self.pending.setdefault(item.hour, {})
-                waiting[item.tenant_id, item.kind, item.value] = item
+                self._wait(item)
         output = CampaignOutput()
         complete = min(self.marks.values())
         for hour in sorted(hour for hour in self.pending if hour <= complete):
@@ -146,14 +157,19 @@ class CampaignPlane:
             self._close_quiet(complete, output)
         return output
 
+    def _wait(self, report: GroupReport) -> None:
+        waiting = self.pending.setdefault(report.hour, {})
+        first = report.members[0].account_id if report.members else ""
+        waiting[report.tenant_id, report.kind, report.value, first] = report
+
     # ---- one hour
 
     def _close_hour(
-        self, hour: int, reports: dict[tuple[str, int, int], GroupReport], output: CampaignOutput
+        self, hour: int, reports: dict[tuple[str, int, int, str], GroupReport], output: CampaignOutput
     ) -> None:
         self.closed_hour = hour
         for key in sorted(reports):
-            self._note(key, reports[key])
+            self._note(key[:3], reports[key])
         for tenant_id in sorted({key[0] for key in reports}):
             self._assemble(tenant_id, hour, output)
 
@@ -262,7 +278,12 @@ class CampaignPlane:
         records += [(_key(key), encode(self.groups[key])) for key in sorted(self._dirty)]
         self._dirty, self._gone = set(), set()
         state = CampaignRecord(
-            self.config.parameter_hash(), self.closed_hour, self.marks, self.campaigns, self.opened
+            self.config.parameter_hash(),
+            self.closed_hour,
+            self.marks,
+            self.campaigns,
+            self.opened,
+            [encode_report(report) for hour in self.pending.values() for report in hour.values()],
         )
         records.append((b"p%d" % self.partition, encode(state)))
         return records
@@ -287,6 +308,9 @@ class CampaignPlane:
                     raise IncompatibleState("the campaigns were stored with other [detection] settings")
                 self.closed_hour, self.marks = state.closed_hour, state.marks
                 self.campaigns, self.opened = state.campaigns, state.opened
+                self.pending = {}
+                for data in state.pending:
+                    self._wait(decode_report(data))
 
     def stats(self) -> dict[str, int]:
         """Counters for operators."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from schemas.evidence import AccountEvidence, GroupReport, HourMark, LinkEvidence, spread
+from schemas.evidence import NO_MORE, AccountEvidence, GroupReport, HourMark, LinkEvidence, spread
 from schemas.finding import Finding
 from schemas.partitioning import partition_for
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
-from streams.link_plane import NO_MORE, LinkPlane
+from streams.link_plane import LinkPlane
 
 
 class GroupPipeline:

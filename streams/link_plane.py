@@ -19,7 +19,16 @@ import msgspec
 import numpy as np
 
 from schemas.errors import IncompatibleState
-from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind, Member
+from schemas.evidence import (
+    NO_MORE,
+    GroupReport,
+    HourMark,
+    LinkEvidence,
+    LinkKind,
+    Member,
+    decode_evidence,
+    encode_evidence,
+)
 from streams.batch import hash64
 from streams.config import DetectionConfig
 from streams.group_statistics import SIZE_EXPONENTS, Verdict, judge
@@ -30,8 +39,6 @@ from streams.reference import SAMPLE, Reference, reference
 from streams.summary_table import BLANK_HOUR, Rows, SummaryTable
 
 NEVER = -(2**31)
-NO_MORE = 2**31
-"""Hour of a mark that says: this partition is silent and holds nothing back."""
 FEWEST_SHARING = 3
 """Accounts from which on a link keeps more than their hashes."""
 FORGET_HOURS = 7 * 24
@@ -81,8 +88,8 @@ class LinkPlane:
         self.places: dict[str, MeetingPlace] = {}
         self.marks: dict[int, int] = dict.fromkeys(range(sources), NEVER)
         self.closed_hour = NEVER
-        self.pending: dict[int, dict[tuple[int, int, str], LinkEvidence]] = {}
-        """Hour to its evidence, by kind, value and account."""
+        self.pending: dict[int, dict[bytes, LinkEvidence]] = {}
+        """Hour to its evidence, by link and account."""
         self.reference = Reference()
         self.exponents: dict[int, float] = {int(kind): value for kind, value in SIZE_EXPONENTS.items()}
         self.population: list[int] = []
@@ -90,13 +97,19 @@ class LinkPlane:
         self.applied = self.late = self.evicted = self.judged = 0
         self._strange: set[int] = set()
         """Accounts that are no part of what is ordinary; as of the last hour."""
+        self._unsettled = False
         self._dirty: set[int] = set()
         self._gone: set[int] = set()
+        self._stored: set[bytes] = set()
+        """Pending evidence that the changelog knows."""
+        self._settled: set[bytes] = set()
+        """Evidence that it knows and that is pending no more."""
 
     # ---- evidence
 
     def process(self, items: Iterable[LinkEvidence | HourMark]) -> LinkOutput:
         """Take evidence and marks in any order; judge the hours that are complete."""
+        self._settle()
         for item in items:
             if isinstance(item, HourMark):
                 # silence may end; an hour, once marked, stays so
@@ -106,7 +119,7 @@ class LinkPlane:
                 self.late += 1
             else:
                 waiting = self.pending.setdefault(item.account.hour, {})
-                waiting[item.kind, item.value, item.account.account_key] = item
+                waiting[_place(item)] = item
         output = LinkOutput()
         complete = min(self.marks.values())
         for hour in sorted(hour for hour in self.pending if hour <= complete):
@@ -117,6 +130,8 @@ class LinkPlane:
     def _close_hour(self, hour: int, output: LinkOutput) -> None:
         evidence = self.pending.pop(hour)
         self.closed_hour = hour
+        self._settled |= self._stored & set(evidence)
+        self._stored -= self._settled
         touched: dict[int, set[int]] = {}
         met: dict[str, list[int]] = {}
         for key in sorted(evidence):
@@ -332,8 +347,8 @@ class LinkPlane:
     # ---- state
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Changelog records since the last call, the partition's own record last. What is pending is not in
-        them: records of hours that are not closed must be read again after a crash."""
+        """Changelog records since the last call, the partition's own record last. What is pending is among
+        them, so that the records it came in need not be read again."""
         records: list[tuple[bytes, bytes | None]] = []
         records += [(b"a%016x" % account, data) for account, data in self.table.take_changes()]
         records += [(b"l%016x" % number, None) for number in sorted(self._gone)]
@@ -343,6 +358,12 @@ class LinkPlane:
         for tenant_id in sorted(self.places):
             for (place, value), data in self.places[tenant_id].take_changes():
                 records.append((b"m%02x%016x%s" % (place, value, tenant_id.encode()), data))
+        records += [(b"e" + place, None) for place in sorted(self._settled)]
+        for hour in sorted(self.pending):
+            fresh = sorted(place for place in self.pending[hour] if place not in self._stored)
+            self._stored.update(fresh)
+            records += [(b"e" + place, encode_evidence(self.pending[hour][place].account)) for place in fresh]
+        self._settled = set()
         state = PartitionRecord(
             parameters=self.config.parameter_hash(),
             closed_hour=self.closed_hour,
@@ -373,12 +394,26 @@ class LinkPlane:
                     self.links[int(rest, 16)] = msgspec.msgpack.decode(value, type=LinkSample)
             elif kind == b"m":
                 places.setdefault(rest[18:].decode(), {})[int(rest[:2], 16), int(rest[2:18], 16)] = value
+            elif kind == b"e":
+                self._restore_pending(rest, value)
             elif value is not None:
                 self._restore_partition(msgspec.msgpack.decode(value, type=PartitionRecord))
         for tenant_id, changes in places.items():
             self.places.setdefault(tenant_id, MeetingPlace(tenant_id)).restore(changes)
-        self._count_holders()
-        self._note_strange()
+        for hour in [one for one in self.pending if one <= self.closed_hour]:
+            # a crash tore the last write: what it had not yet taken back is taken back now
+            self._settled |= set(self.pending.pop(hour))
+        self._stored = {place for hour in self.pending.values() for place in hour}
+        self._unsettled = True
+
+    def _restore_pending(self, place: bytes, value: bytes | None) -> None:
+        hour, kind, number = int(place[:8], 16), int(place[8:10], 16), int(place[10:26], 16)
+        if value is None:
+            self.pending.get(hour, {}).pop(place, None)
+            return
+        account = decode_evidence(value)
+        if not isinstance(account, HourMark):
+            self.pending.setdefault(hour, {})[place] = LinkEvidence(kind, number, account)
 
     def _restore_partition(self, state: PartitionRecord) -> None:
         if state.parameters != self.config.parameter_hash():
@@ -387,7 +422,11 @@ class LinkPlane:
         self.exponents, self.population = state.exponents, state.population
         self.applied, self.late, self.evicted, self.judged = state.counters
 
-    def _count_holders(self) -> None:
+    def _settle(self) -> None:
+        """Once, after any number of stretches: what is derived from restored records."""
+        if not self._unsettled:
+            return
+        self._unsettled = False
         table = self.table
         table.holders = table.rows["met"][: len(table.keys)].astype(int).tolist()
         for account in self.population:
@@ -396,6 +435,7 @@ class LinkPlane:
             if link.holding:
                 for account in link.all_accounts:
                     table.hold(table.of(account))
+        self._note_strange()
 
     def stats(self) -> dict[str, int]:
         """Counters for operators."""
@@ -411,3 +451,8 @@ class LinkPlane:
             "evicted_links": self.evicted,
             "judged_groups": self.judged,
         }
+
+
+def _place(item: LinkEvidence) -> bytes:
+    """Key of pending evidence: hour, link, account."""
+    return b"%08x%02x%016x%s" % (item.account.hour, item.kind, item.value, item.account.account_key.encode())

@@ -1,0 +1,102 @@
+"""A hydra through Kafka: two workers, one of them killed, say what one process says about the same events."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from infra.kafka.embedded import EmbeddedKafka
+from schemas.event import RequestEvent
+from schemas.finding import Finding, decode_finding
+from schemas.partitioning import partition_for
+from schemas.topics import FINDINGS
+from streams.account_plane import AccountPlane
+from streams.config import DetectionConfig
+from streams.group_pipeline import GroupPipeline
+from tests.integration.fleet import TestFleet, feed, read_topic, without_repeats
+
+pytestmark = pytest.mark.integration
+
+START = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=30)
+PARTITIONS = 2
+CARD = "hmac-sha256:00ca4d"
+
+
+def events() -> list[RequestEvent]:
+    """A day: 150 people, each with their sittings, and 30 new accounts on one card that never sleep."""
+    rng, times = random.Random(1), []
+    for account in range(150):
+        for _ in range(rng.randrange(1, 5)):
+            at_s = rng.uniform(0, 86_000)
+            for _ in range(rng.randrange(1, 12)):
+                times.append((at_s, f"person-{account}"))
+                at_s += rng.expovariate(1 / 60)
+    times += [(rng.uniform(0, 86_400), f"hydra-{account}") for account in range(30) for _ in range(24)]
+    result = []
+    for number, (at_s, account) in enumerate(sorted(time for time in times if time[0] < 86_400)):
+        hydra = account.startswith("hydra")
+        result.append(
+            RequestEvent(
+                schema_version=1,
+                event_id=f"e{number}",
+                time=START + timedelta(seconds=round(at_s, 3)),
+                account_id=account,
+                account_created_at=START - timedelta(days=1 if hydra else 400),
+                payment_hash=CARD if hydra else f"hmac-sha256:{hash_of(account)}",
+                request_model="model",
+            )
+        )
+    return result
+
+
+def hash_of(account: str) -> str:
+    return f"{random.Random(account).getrandbits(64):016x}"
+
+
+def in_one_process(stream: list[RequestEvent]) -> list[Finding]:
+    """Campaign findings of planes that are tied by plain calls."""
+    pipeline = GroupPipeline(DetectionConfig(), sources=PARTITIONS, partitions=PARTITIONS)
+    findings: list[Finding] = []
+    for number in range(PARTITIONS):
+        plane = AccountPlane(DetectionConfig(), number)
+        share = [e for e in stream if partition_for(e.account_key.encode(), PARTITIONS) == number]
+        for output in (plane.process(share), plane.close_windows()):
+            findings += pipeline.process(output.evidence, [-1] * PARTITIONS)
+    return findings + pipeline.finish()
+
+
+@pytest.fixture
+def fleet(kafka_factory: Callable[..., EmbeddedKafka]) -> Iterator[TestFleet]:
+    fleet = TestFleet(kafka_factory(), partitions=PARTITIONS)
+    yield fleet
+    fleet.close()
+    fleet.broker.stop()
+
+
+async def campaigns(fleet: TestFleet) -> list[Finding]:
+    told = [decode_finding(record.value) for record in await read_topic(fleet.connection, FINDINGS)]
+    found = without_repeats(one for one in told if one.subject_kind == "campaign")
+    return sorted(found, key=lambda one: (one.time, one.finding_id, one.sequence))
+
+
+async def test_a_hydra_is_found_live_as_in_one_process(fleet: TestFleet) -> None:
+    stream = events()
+    expected = in_one_process(stream)
+    assert expected[-1].members == tuple(sorted(f"hydra-{number}" for number in range(30)))
+    await fleet.prepare("session_timeout_s = 5\ncheckpoint_s = 0.5")
+    first, _ = fleet.start_worker(), fleet.start_worker()
+    await fleet.until(lambda all_: len(all_) == 2 and all(one.state == "running" for one in all_))
+    feeding = asyncio.create_task(feed(fleet.connection, stream, per_s=500))
+    await fleet.until(lambda all_: sum(one.events for one in all_) > len(stream) // 3)
+    first.kill()
+    await feeding
+    async with asyncio.timeout(90):
+        while len(got := await campaigns(fleet)) < len(expected):
+            await asyncio.sleep(0.5)
+    assert [(one.finding_id, one.sequence, one.members) for one in got] == [
+        (one.finding_id, one.sequence, one.members) for one in expected
+    ]
