@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any, TypeVar
@@ -13,28 +13,48 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 _shared: Any = None
+_progress: Any = None
+TELL_S = 0.2
 _BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def _share(value: Any) -> None:
-    global _shared
-    _shared = value
+def _share(value: Any, progress: Any) -> None:
+    global _shared, _progress
+    _shared, _progress = value, progress
 
 
 def _call(function: Callable[[Any, Any], Any], part: Any) -> Any:
     return function(_shared, part)
 
 
+def advance(steps: int) -> None:
+    """Called by a function inside a pool: so much more is done."""
+    with _progress.get_lock():
+        _progress.value += steps
+
+
 class Pool:
     """Processes that all hold one value and apply functions to it and a part."""
 
-    def __init__(self, executor: ProcessPoolExecutor) -> None:
-        self._executor = executor
+    def __init__(self, executor: ProcessPoolExecutor, progress: Any) -> None:
+        self._executor, self._progress = executor, progress
 
-    def map(self, function: Callable[[Any, Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
-        """``function(shared value, part)`` for every part; results as they follow each other."""
+    def map(
+        self,
+        function: Callable[[Any, Part], Result],
+        parts: Sequence[Part],
+        tell: Callable[[int], Any] = lambda steps: None,
+    ) -> Iterator[Result]:
+        """``function(shared value, part)`` for every part; results as they follow each other. `tell` hears of
+        what the functions said to `advance`."""
         futures = [self._executor.submit(_call, function, part) for part in parts]
+        told = 0
         for future in futures:
+            while not future.done():
+                wait([future], timeout=TELL_S)
+                done = self._progress.value
+                tell(done - told)
+                told = done
             yield future.result()
 
 
@@ -51,8 +71,10 @@ def pool(shared: Any, processes: int | None = None) -> Iterator[Pool]:
     # One thread of linear algebra per process; read when a new interpreter imports NumPy, hence "spawn".
     os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
     try:
-        with ProcessPoolExecutor(count, get_context("spawn"), _share, (shared,)) as executor:
-            yield Pool(executor)
+        context = get_context("spawn")
+        progress = context.Value("q", 0)
+        with ProcessPoolExecutor(count, context, _share, (shared, progress)) as executor:
+            yield Pool(executor, progress)
     finally:
         for name, value in before.items():
             if value is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from streams.simulation.text.grammar import Dice
 
 DEFAULT_FOLDER = Path("../shared/data")
 TEXT_FIELDS = ("prompt", "query", "question", "instruction", "text")
+MOST_PER_ROOT = 12
 FAMILY_PROMPTS = 2000
 """Most prompts of one family."""
 
@@ -153,9 +155,15 @@ def corpus(
     fingerprinter: Fingerprinter,
     advance: Callable[[int], None] = lambda steps: None,
 ) -> Corpus:
-    """(root, prompt) pairs as vectors; equal prompts once."""
+    """(root, prompt) pairs as vectors; equal prompts once, and at most `MOST_PER_ROOT` of a root, because a
+    window of traffic holds many people, not one long conversation."""
     roots: dict[str, int] = {}
-    unique = {text: root for root, text in reversed(prompts)}
+    unique: dict[str, str] = {}
+    turns: Counter[str] = Counter()
+    for root, text in prompts:
+        if text not in unique and turns[root] < MOST_PER_ROOT:
+            unique[text] = root
+            turns[root] += 1
     vectors = np.empty((len(unique), 256), np.float32)
     for number, text in enumerate(unique):
         vectors[number] = np.frombuffer(fingerprinter.fingerprint(text).prompt_embedding, np.int8)

@@ -8,15 +8,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from agents.account_report import account_facts, account_page, account_tables
 from agents.cli.terminal import err, out
+from agents.evaluation_material import material
 from agents.html_report import HtmlReport
-from agents.parallel import pool
+from agents.parallel import advance, pool
 from agents.prompt_collections import DEFAULT_FOLDER, Collections, benign_file, corpus
 from agents.window_report import window_page, window_tables
 from schemas.errors import InvalidSetting
+from streams.config import DetectionConfig
+from streams.evaluation.account_figures import figures
+from streams.evaluation.accounts import SHARES, Evaluation, Options, ShareResult
+from streams.evaluation.schedules import DAY_MS
 from streams.evaluation.windows import HALVINGS, SIZES, Cell, Protocol, Scores, Thresholds, table
 from streams.fingerprint import Fingerprinter
 
@@ -56,11 +63,11 @@ def _all_cells(protocol: Protocol) -> list[Cell]:
     """Thresholds of every size, then all cells, on all processors."""
     halvings = [(size, number) for size in SIZES for number in range(HALVINGS)]
     steps = len(halvings) + len(SIZES) * len(protocol.families)
-    with progress(steps, "windows") as advance, pool(protocol) as workers:
+    with progress(steps, "windows") as step, pool(protocol) as workers:
         null: dict[int, list[Scores]] = {size: [] for size in SIZES}
         for (size, _), scores in zip(halvings, workers.map(_null_scores, halvings), strict=True):
             null[size] += scores
-            advance()
+            step()
         # the largest windows first: they take longest
         parts = [
             (size, family, protocol.thresholds(null[size]))
@@ -70,7 +77,7 @@ def _all_cells(protocol: Protocol) -> list[Cell]:
         cells = []
         for found in workers.map(_cells, parts):
             cells += found
-            advance()
+            step()
     return cells
 
 
@@ -108,10 +115,10 @@ def windows(
     prompts = [pair for path in benign for pair in benign_file(path)] if benign else collections.benign()
     fingerprinter = Fingerprinter(SECRET, "k1")
     total = len(prompts) + sum(map(len, families.values()))
-    with progress(total, "fingerprints") as advance:
-        normal = corpus(prompts, fingerprinter, advance)
+    with progress(total, "fingerprints") as step:
+        normal = corpus(prompts, fingerprinter, step)
         attacks = {
-            name: corpus([(str(number), text) for number, text in enumerate(texts)], fingerprinter, advance)
+            name: corpus([(str(number), text) for number, text in enumerate(texts)], fingerprinter, step)
             for name, texts in families.items()
         }
     protocol = Protocol(normal, attacks, seed=seed, windows=windows_per_cell, nulls=nulls)
@@ -131,4 +138,54 @@ def windows(
     if html is not None:
         page = HtmlReport("Stillwatch: attack windows")
         window_page(page, cells, facts)
+        page.write(html)
+
+
+def _share(evaluation: Evaluation, number: int) -> ShareResult:
+    return evaluation.share(number, advance)
+
+
+@app.command()
+def accounts(
+    json_out: Json,
+    seed: Seed = 0,
+    html: Html = None,
+    data: Data = DEFAULT_FOLDER,
+    accounts: Annotated[int, typer.Option(help="Simulated benign accounts of the population.", min=4)] = 4000,
+    calibration_days: Annotated[int, typer.Option(help="Days before the test.", min=1)] = 1,
+    test_days: Annotated[int, typer.Option(help="Days of the test.", min=1)] = 2,
+    scale: Annotated[
+        float, typer.Option(help="Multiplies the accounts of every confounder and attacker.", min=0.01)
+    ] = 1.0,
+    processes: Annotated[
+        int | None, typer.Option(help="Processes; default: one per processor. Changes no figure.", min=1)
+    ] = None,
+    details: Annotated[Path | None, typer.Option(metavar="OUT", help="Write all figures here.")] = None,
+) -> None:
+    """Accounts: how soon attackers are found, and how many others are, every innocent look-alike apart.
+
+    Benign accounts, real conversations and ServeGen customers of the test are others than those of the
+    calibration days before it. Identity is simulated.
+    """
+    options = Options(
+        seed=seed,
+        accounts=accounts,
+        calibration_days=calibration_days,
+        test_days=test_days,
+        role_scale=scale,
+    )
+    evaluation = Evaluation(options, material(Collections(data)), SECRET, DetectionConfig())
+    seconds = SHARES * (calibration_days + test_days) * DAY_MS // 1000
+    with progress(seconds, "simulated seconds") as step, pool(evaluation, processes) as workers:
+        result = figures(options, list(workers.map(_share, range(SHARES), step)))
+    write_json(json_out, result.published())
+    if details is not None:
+        write_json(details, msgspec.to_builtins(result))
+    for one in account_tables(result):
+        out.print(one)
+        out.print()
+    out.print(account_facts(result), style="dim")
+    if html is not None:
+        page = HtmlReport("Stillwatch: accounts")
+        account_page(page, result)
         page.write(html)

@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 
-RIDGE = 1.0
-"""Added to every variance, as a share of the mean variance. With a few hundred prompts of reference the
-small variances are noise; 0.01, 0.1 and 1 differ little where there are tens of thousands."""
+LEAST_RIDGE, MOST_RIDGE = 0.1, 1.0
+"""Range of what is added to every variance, as a share of the mean variance: twice the dimensions over the
+prompts of the reference. With a few hundred prompts the small variances are noise."""
 SCANNED_SHARES = (0.3, 0.1, 0.05)
 CLIMBS = 3
 FEWEST = 4
@@ -65,7 +65,8 @@ class Whitening:
         centred = reference.vectors - self.mean
         covariance = centred.T @ centred / len(centred)
         values, directions = np.linalg.eigh(covariance.astype(np.float64))
-        ridge = RIDGE * values.mean()
+        share = np.clip(2 * len(values) / self.count, LEAST_RIDGE, MOST_RIDGE)
+        ridge = share * values.mean()
         self._scale = (directions / np.sqrt(np.maximum(values, 0.0) + ridge)).astype(np.float32)
 
     def __call__(self, vectors: Floats) -> Floats:

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.evaluation.baselines import Mmd, Pairs, Prada, Seat
+from streams.evaluation.figures import level_at
 from streams.evaluation.two_sample import Floats, Ints, Whitening, Window, mean_distance, scan
 
 SIZES = (100, 500, 1500)
@@ -33,9 +34,6 @@ METHODS = (OURS, "stillwatch_mean", "stillwatch_scan", "mmd", "prada", "seat")
 TARGET_FPR = 0.001
 HALVINGS = 20
 """Splits of the calibration roots behind a threshold."""
-TAIL_SHARE = 0.05
-"""A threshold beyond the sample is extrapolated by an exponential tail above this share."""
-
 Scores = dict[str, float]
 
 
@@ -96,20 +94,6 @@ class Fitted:
         for name, method in self._published.items():
             found[name] = method(window, pairs)
         return found
-
-
-def threshold(null: Floats, rate: float) -> float:
-    """Level that a benign score exceeds with probability `rate`, by an exponential tail where the sample is
-    too small to show it, and never below the largest score seen then.
-
-    >>> threshold(np.arange(1000.0), 0.1)
-    899.1
-    """
-    if len(null) * rate >= 1:
-        return float(np.quantile(null, 1 - rate))
-    start = np.quantile(null, 1 - TAIL_SHARE)
-    mean_excess = float((null[null > start] - start).mean()) if (null > start).any() else 0.0
-    return max(float(start + mean_excess * np.log(TAIL_SHARE / rate)), float(null.max()))
 
 
 class Thresholds(NamedTuple):
@@ -183,7 +167,7 @@ class Protocol:
         columns = {name: np.array([scores[name] for scores in null], np.float32) for name in null[0]}
         return Thresholds(
             *(
-                {name: threshold(column, rate) for name, column in columns.items()}
+                {name: level_at(column, rate) for name, column in columns.items()}
                 for rate in (self.target_fpr, self.target_fpr / 2)
             )
         )

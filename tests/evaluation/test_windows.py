@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from streams.evaluation.baselines import Mmd, Pairs, Prada, Seat
+from streams.evaluation.figures import level_at
 from streams.evaluation.two_sample import Whitening, Window, effective, mean_distance, scan
-from streams.evaluation.windows import FRACTIONS, HALVINGS, METHODS, Cell, Corpus, Protocol, table, threshold
+from streams.evaluation.windows import FRACTIONS, HALVINGS, METHODS, Cell, Corpus, Protocol, table
 
 DIMENSIONS = 16
 
@@ -71,9 +72,9 @@ def test_scan_finds_a_small_part_that_the_mean_does_not_show() -> None:
 
 def test_threshold_extrapolates_beyond_its_sample() -> None:
     null = np.random.default_rng(0).exponential(1.0, 2000).astype(np.float32)
-    assert threshold(null, 0.01) == pytest.approx(np.log(100), abs=0.4)
-    assert threshold(null, 1e-5) == pytest.approx(np.log(1e5), rel=0.15)
-    assert threshold(null, 1e-5) >= null.max()
+    assert level_at(null, 0.01) == pytest.approx(np.log(100), abs=0.4)
+    assert level_at(null, 1e-5) == pytest.approx(np.log(1e5), rel=0.15)
+    assert level_at(null, 1e-5) >= null.max()
 
 
 @pytest.mark.parametrize("method", [Mmd, Seat])
