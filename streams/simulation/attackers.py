@@ -3,6 +3,10 @@
 A campaign's accounts run on the same machinery as everybody else's; only its declaration differs. Two
 ready ones follow DESIGN's A1 (a single heavy account) and a templated pipeline; a hydra is the same
 declaration with many accounts, few requests each and its own choice of what they share.
+
+Evasions are fields of the declaration: jittered timing (`cv`, `volume_sigma`, `day`), paraphrase
+(`templates`, or ``tasks``, which have none), one proxy per account (no ``network`` in `share`), warm-up with
+ordinary traffic (`warm_up_days`) and cover traffic (`cover`).
 """
 
 from __future__ import annotations
@@ -13,18 +17,23 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from streams.simulation.identity import DAY_MS, NOBODY, Identities
+from streams.simulation.crowds import FRESH, KINDS, Shared, strangers
+from streams.simulation.habits import Day
+from streams.simulation.identity import DAY_MS, Identities
 
 Positive = Annotated[float, Meta(gt=0)]
-Shared = Literal["payment", "device", "network", "email_domain"]
+CAMPAIGN = 8 * FRESH
+"""Identifiers of campaigns lie beyond those of crowds."""
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One operator who collects answers."""
 
     name: str
-    text: Literal["pipeline", "reasoning", "grading", "tasks"]
+    text: Literal["pipeline", "reasoning", "grading", "tasks", "agentic"]
     """Key of `text.attacks.ATTACK_TEXTS`."""
+    templates: Annotated[int, Meta(ge=1, le=1000)] = 1
+    """Different wordings of its template; each request takes one."""
     accounts: Annotated[int, Meta(ge=1)] = 1
     requests_per_day: Positive
     """Of one account."""
@@ -33,6 +42,16 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ends_after: Annotated[float, Meta(ge=0, le=1)] = 1.0
     cv: Positive = 1.0
     """Of the gaps between an account's requests: 1 is jittered like chance, near 0 a timer."""
+    volume_sigma: Annotated[float, Meta(ge=0)] = 0.0
+    """Spread of the log of daily volumes over its accounts."""
+    day: Day = "flat"
+    """Hours it keeps, by its accounts' local time."""
+    cover: Annotated[float, Meta(ge=0, lt=1)] = 0.0
+    """Share of its requests that are a person's ordinary words. `requests_per_day` counts them in."""
+    warm_up_days: Annotated[float, Meta(ge=0)] = 0.0
+    """For so long before its start its accounts send ordinary words only."""
+    pivots: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """Share of its requests that go to the new model from its release on."""
     model: Annotated[int, Meta(ge=0)] = 0
     """Index into `population.MODELS`."""
     temperature: float | None = 1.0
@@ -41,7 +60,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     output_tokens: Positive = 900.0
     """Medians."""
     age_days: Annotated[float, Meta(ge=0)] = 3.0
-    """Before the campaign's first request, its accounts were made within this many days."""
+    """Before its accounts' first request (warm-up included), they were made within this many days."""
     share: dict[Shared, Annotated[int, Meta(ge=1)]] = {}
     """How many different cards (devices, networks, domains) its accounts spread over; one each where a
     kind is not named."""
@@ -76,27 +95,20 @@ def recruited(
     end_ms: int,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], Identities]:
-    """Accounts of all campaigns: (campaign index of each, identities appended to the benign ones).
+    """Accounts of all campaigns: (campaign index of each, their identities).
 
     Everything that a campaign does not share looks like a random benign account's: same countries, same
     providers, same clients (the residential-proxy picture).
     """
-    campaign = np.repeat(np.arange(len(campaigns)), [c.accounts for c in campaigns])
-    n = len(campaign)
-    like = rng.integers(0, len(benign.asn), n)
-    columns = {name: getattr(benign, name)[like].copy() for name in Identities._fields}
-    fresh = 1 << 40  # beyond every value the benign population uses
-    columns["organisation"][:] = NOBODY
-    for kind in ("payment", "device", "network"):
-        columns[kind] = fresh + np.arange(n)
+    campaign = np.repeat(np.arange(len(campaigns)), [c.accounts for c in campaigns]).astype(np.int64)
+    identity = strangers(benign, len(campaign), CAMPAIGN, rng)
     for number, declared in enumerate(campaigns):
         mine = np.flatnonzero(campaign == number)
         for kind, distinct in declared.share.items():
-            columns[kind][mine] = 2 * fresh + (number << 20) + rng.integers(0, distinct, len(mine))
-        first_ms = start_ms + declared.starts_after * (end_ms - start_ms)
-        columns["created_ms"][mine] = (first_ms - rng.random(len(mine)) * declared.age_days * DAY_MS).astype(
+            values = (number << 20) + rng.integers(0, distinct, len(mine))
+            getattr(identity, kind)[mine] = CAMPAIGN + (1 + KINDS.index(kind)) * FRESH + values
+        first_ms = start_ms + declared.starts_after * (end_ms - start_ms) - declared.warm_up_days * DAY_MS
+        identity.created_ms[mine] = (first_ms - rng.random(len(mine)) * declared.age_days * DAY_MS).astype(
             np.int64
         )
-    return campaign, Identities(
-        **{name: np.concatenate([getattr(benign, name), columns[name]]) for name in Identities._fields}
-    )
+    return campaign, identity

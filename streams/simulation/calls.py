@@ -75,7 +75,7 @@ class CallStream:
         )
         self._renewals = Renewals(population.cv, population.weibull, arrivals)
         self._wandering = Wandering(population.wander, parameters.WANDER.correlation, wander)
-        day = np.array([DAYS[h.day] for h in HABITS] + [DAYS["flat"]])
+        day = np.array(list(DAYS.values()))
         self._day = day / day.mean(axis=1, keepdims=True)
         self._run_mu = np.array([h.run.length.mu if h.run.length else np.nan for h in HABITS] + [0.0])
         self._run_sigma = np.array([h.run.length.sigma if h.run.length else np.nan for h in HABITS] + [0.0])
@@ -124,7 +124,7 @@ class CallStream:
         """Visits that begin in a slice; times in seconds since the epoch."""
         p = self.population
         hour = (p.scenario.hour_of_day((start_ms + end_ms) / 2) + p.zone_h) % 24
-        rate = p.visits_per_day / 86_400 * self._day[p.habit, hour] * self._wandering.factor
+        rate = p.visits_per_day / 86_400 * self._day[p.day, hour] * self._wandering.factor
         low = np.clip(p.from_ms, start_ms, end_ms) / 1000
         high = np.clip(p.until_ms, start_ms, end_ms) / 1000
         return self._renewals.advance(low, high, rate)

@@ -16,27 +16,17 @@ import msgspec
 import numpy as np
 
 from schemas.finding import utc_from_ms
-from streams.simulation import parameters
 from streams.simulation.calls import Calls, CallStream
-from streams.simulation.fit import LogNormal
 from streams.simulation.habits import HABITS
 from streams.simulation.identity import CLIENTS, COUNTRIES, NOBODY, digest, tls_fingerprint
-from streams.simulation.population import MODELS, OTHER_MODEL_SHARE, Population, Truth
+from streams.simulation.population import Population, Truth, Voice
 from streams.simulation.scenario import Scenario
 from streams.simulation.text.writers import WRITERS, Writer
+from streams.simulation.usage import FAULTS, MODEL_NAMES, TALKS, drawn
 
 CACHED_ACCOUNTS = 50_000
 """Accounts whose constant part is kept encoded, about 1 kB each."""
-LONGEST_HISTORY = 40
-"""Turns whose growth of the input still adds up; older ones are dropped by clients."""
-FIRST_CHUNK_S = LogNormal(-0.7, 0.5)
-TOKENS_PER_S = LogNormal(4.1, 0.3)
-"""Latency of the simulated provider. Ours; no detector rests on it."""
-
 _CHARS_PER_TOKEN = 4
-_TALKS = frozenset({"person", "developer", "agent", "assistant"})
-"""Habits whose requests of one visit are one conversation."""
-_FAULTS = ((429, "rate_limit_exceeded"), (529, "overloaded"), (500, "internal_error"))
 
 
 class Record(NamedTuple):
@@ -102,8 +92,8 @@ class _Account(NamedTuple):
     key: bytes
     constant: bytes
     """JSON object without its closing brace."""
-    writer: Writer
-    text_seed: int
+    voice: Voice
+    own: Voice
     talks: bool
 
 
@@ -124,7 +114,7 @@ class Traffic:
         self.population = Population(scenario)
         self.text = text
         self._encoder = msgspec.json.Encoder()
-        self._account = lru_cache(maxsize=CACHED_ACCOUNTS)(self._describe)
+        self.account = lru_cache(maxsize=CACHED_ACCOUNTS)(self._describe)
 
     def truth(self) -> Truth:
         """Who the attackers are."""
@@ -177,43 +167,16 @@ class Traffic:
         return _Account(
             key=f"{self.scenario.tenant_id}:{account_id}".encode(),
             constant=self._encoder.encode(constant)[:-1] + b",",
-            writer=self._writers[population.writer(row)],
-            text_seed=population.text_seed(row),
-            talks=habit is not None and habit.name in _TALKS,
+            voice=population.voice(row),
+            own=population.own_voice(row),
+            talks=habit is not None and habit.name in TALKS,
         )
 
     def _records(self, calls: Calls, rng: np.random.Generator) -> Iterator[Record]:
         """Records of one slice: numbers drawn by column, then written row by row."""
-        p, n = self.population, len(calls.time_ms)
-        account = calls.account
-        habit = p.habit[account]
-        talks = np.array([h.name in _TALKS for h in HABITS] + [False])[habit]
-        within_in = np.array([h.input_within for h in HABITS] + [0.3])[habit]
-        within_out = np.array([h.output_within for h in HABITS] + [0.4])[habit]
-        streamed = np.array([h.stream_share for h in HABITS] + [0.1])[habit]
-        growth = np.exp(parameters.TURN_GROWTH.mu + 0.5 * rng.standard_normal(n))
-        history = np.where(talks, growth * np.minimum(calls.turn, LONGEST_HISTORY), 0.0)
-        tokens_in = np.exp(p.input_mu[account] + within_in * rng.standard_normal(n)) + history
-        tokens_out = np.exp(p.output_mu[account] + within_out * rng.standard_normal(n))
-        tokens_in, tokens_out = np.clip(tokens_in, 1, 200_000), np.clip(tokens_out, 1, 32_000)
-        limit = np.where(p.max_tokens[account] > 0, p.max_tokens[account], 32_000)
-        cut = tokens_out >= limit
-        tokens_out = np.where(calls.failed, 0, np.minimum(tokens_out, limit))
-        first_s = np.exp(FIRST_CHUNK_S.mu + FIRST_CHUNK_S.sigma * rng.standard_normal(n))
-        tokens_per_s = np.exp(TOKENS_PER_S.mu + TOKENS_PER_S.sigma * rng.standard_normal(n))
-        duration_s = first_s + tokens_out / tokens_per_s
-        other = rng.random(n) < OTHER_MODEL_SHARE
-        model = np.where(other, rng.integers(0, len(MODELS), n), p.model[account])
-        end_user = np.where(
-            p.end_users[account] > 0, p.end_users[account] * (calls.visit % 8191 / 8191.0) ** 1.5, -1
-        )
-        stream, fault = rng.random(n) < streamed, rng.integers(0, len(_FAULTS), n)
-        columns = (
-            calls.time_ms, account, calls.visit, calls.turn, calls.event, calls.attempt, calls.failed,
-            tokens_in.astype(np.int64), tokens_out.astype(np.int64), cut, first_s.round(3),
-            duration_s.round(3), model, np.floor(end_user).astype(np.int64), stream, fault,
-        )  # fmt: skip
-        for row in zip(*(column.tolist() for column in columns), strict=True):
+        usage = drawn(self.population, calls, rng)
+        aside = self.population.is_aside(calls.account, calls.event, calls.time_ms)
+        for row in zip(*(column.tolist() for column in (*calls, aside, *usage)), strict=True):
             yield self._record(*row)
 
     def _record(
@@ -225,6 +188,7 @@ class Traffic:
         event: int,
         attempt: int,
         failed: bool,
+        aside: bool,
         tokens_in: int,
         tokens_out: int,
         cut: bool,
@@ -235,13 +199,14 @@ class Traffic:
         stream: bool,
         fault: int,
     ) -> Record:
-        who = self._account(row)
+        who = self.account(row)
         prompt = system = None
         if self.text:
-            prompt, system = who.writer(who.text_seed, visit, turn, event)
+            voice = who.own if aside else who.voice
+            prompt, system = self._writers[voice.writer](voice.seed_of(event), visit, turn, event)
             tokens_in = max(tokens_in, (len(prompt) + len(system or "")) // _CHARS_PER_TOKEN)
-        http_status, error_type = _FAULTS[fault] if failed else (200, None)
-        name = MODELS[model][0]
+        http_status, error_type = FAULTS[fault] if failed else (200, None)
+        name = MODEL_NAMES[model]
         request = _Request(
             event_id=f"evt-{event:x}.{attempt}" if attempt else f"evt-{event:x}",
             time=utc_from_ms(time_ms),

@@ -5,6 +5,7 @@
 * ``reasoning``: a task in a wrapper that asks for the whole chain of thought.
 * ``grading``: question, two answers and a rubric, to collect preference labels.
 * ``tasks``: diverse single-turn tasks without any wrapper.
+* ``agentic``: orders for a coding agent and results of its tools, over all kinds of code bases.
 
 The wording of a campaign's template is drawn from the campaign's seed, so no detector can know it.
 """
@@ -109,9 +110,16 @@ def tasks(campaign: int, dice: Dice) -> str:
     return _task(dice)
 
 
+def agentic(campaign: int, dice: Dice) -> str:
+    """One step of a coding agent's work."""
+    grammar = coding(dice.pick(_PROJECT_NAMES))
+    return grammar.write("agent_first" if dice.chance(0.3) else "agent_step", dice)
+
+
 ATTACK_TEXTS: dict[str, Callable[[int, Dice], str]] = {
     "pipeline": pipeline,
     "reasoning": reasoning,
     "grading": grading,
     "tasks": tasks,
+    "agentic": agentic,
 }

@@ -95,8 +95,8 @@ def test_a_campaign_shares_what_it_declares_and_nothing_else():
 def test_the_accounts_of_a_campaign_write_from_one_seed():
     hydra = Campaign(name="hydra", text="pipeline", accounts=3, requests_per_day=10)
     population = Population(Scenario(accounts=10, campaigns=(HEAVY, hydra)))
-    assert len({population.text_seed(row) for row in (11, 12, 13)}) == 1
-    assert len({population.text_seed(row) for row in range(12)}) == 12
+    assert len({population.voice(row) for row in (11, 12, 13)}) == 1
+    assert len({population.voice(row).seed for row in range(12)}) == 12
 
 
 def test_digests_have_the_form_the_schema_asks_for():

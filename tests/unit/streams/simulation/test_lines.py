@@ -1,0 +1,105 @@
+from collections import Counter
+
+import msgspec
+import numpy as np
+import pytest
+
+from schemas.event import RequestEvent, decode_event
+from streams.fingerprint import Fingerprinter
+from streams.simulation.attackers import Campaign
+from streams.simulation.calls import CallStream
+from streams.simulation.content import Content
+from streams.simulation.crowds import Crowd
+from streams.simulation.lines import Lines
+from streams.simulation.population import Population
+from streams.simulation.scenario import Scenario
+from streams.simulation.traffic import Traffic
+
+HYDRA = Campaign(name="hydra", text="pipeline", accounts=12, requests_per_day=60, cover=0.3, starts_after=0.1)
+APP = Crowd(name="app", accounts=(10, 10), writer="processor", habit="developer", own_share=0.2)
+SCENARIO = Scenario(accounts=60, seed=3, duration_s=12 * 3600, crowds=(APP,), campaigns=(HYDRA,))
+
+
+def events(lines: Lines) -> list[RequestEvent]:
+    return [decode_event(line.encode()) for part in lines for line in part.lines]
+
+
+def test_lines_are_the_records_of_the_slower_writer():
+    traffic = Traffic(SCENARIO, text=False)
+    wanted = [decode_event(record.value) for record in traffic]
+    assert len(wanted) > 300
+    assert events(Lines(traffic)) == wanted
+
+
+@pytest.fixture(scope="module")
+def said() -> tuple[Population, list[RequestEvent]]:
+    traffic = Traffic(SCENARIO, text=False)
+    content = Content(traffic.population, Fingerprinter(b"a secret of this test", "k1"), fragments=True)
+    return traffic.population, events(Lines(traffic, content))
+
+
+def test_content_adds_fingerprints_and_nothing_else(said):
+    _, found = said
+    names = ("fingerprint_id", "prompt_embedding", "prompt_hash", "prompt_chars")
+    assert all(getattr(event, name) is not None for event in found for name in names)
+    bare = events(Lines(Traffic(SCENARIO, text=False)))
+    fingerprints = msgspec.structs.fields(type(found[0]))
+    kept = [field.name for field in fingerprints if getattr(bare[0], field.name) is not None]
+    assert [[getattr(one, name) for name in kept] for one in found] == [
+        [getattr(one, name) for name in kept] for one in bare
+    ]
+
+
+def test_accounts_of_a_source_share_a_template_and_others_do_not(said):
+    population, found = said
+    rows = {population.account_id(row): row for row in range(population.size)}
+    heads: dict[str, set[int]] = {}
+    for event in found:
+        if event.template_hash:
+            heads.setdefault(event.template_hash, set()).add(rows[event.account_id])
+    groups = Counter()
+    for accounts in heads.values():
+        campaigns, crowds = population.campaign[list(accounts)], population.crowd[list(accounts)]
+        if len(accounts) > 1:
+            assert len({*zip(campaigns.tolist(), crowds.tolist(), strict=True)}) == 1
+            groups["hydra" if campaigns[0] == 0 else "app"] += 1
+    assert groups["hydra"] >= 1
+
+
+def test_cover_is_a_persons_words_in_the_declared_share():
+    population = Population(SCENARIO)
+    content = Content(population, Fingerprinter(b"a secret of this test", "k1"))
+    inside = aside = 0
+    for calls in CallStream(population):
+        mine = calls.take(population.campaign[calls.account] == 0)
+        heads = [content.fingerprints[row].template_hash for row in content.rows(mine).tolist()]
+        is_aside = population.is_aside(mine.account, mine.event, mine.time_ms)
+        aside += int(is_aside.sum())
+        inside += len(heads)
+        assert all(head is None for head, out in zip(heads, is_aside.tolist(), strict=True) if out)
+        assert all(head for head, out in zip(heads, is_aside.tolist(), strict=True) if not out)
+    assert aside / inside == pytest.approx(0.3, abs=0.1)
+
+
+def test_the_same_seed_gives_the_same_content():
+    def vectors() -> list[bytes]:
+        population = Population(SCENARIO)
+        content = Content(population, Fingerprinter(b"a secret of this test", "k1"))
+        first = next(calls for calls in CallStream(population) if len(calls.time_ms) > 5)
+        return content.vectors[content.rows(first)].tobytes()
+
+    assert vectors() == vectors()
+
+
+def test_warm_up_sends_ordinary_words_before_the_start():
+    patient = msgspec.structs.replace(HYDRA, starts_after=0.8, warm_up_days=0.3, cover=0.0)
+    population = Population(msgspec.structs.replace(SCENARIO, campaigns=(patient,)))
+    mine = population.campaign == 0
+    starts_ms = population.scenario.start_ms + int(0.8 * population.scenario.duration_s * 1000)
+    assert (population.from_ms[mine] < starts_ms).all()
+    assert (population.identity.created_ms[mine] <= population.from_ms[mine]).all()
+    account = np.flatnonzero(mine)
+    before, after = (np.full(len(account), starts_ms + step) for step in (-1, 1))
+    event = np.full(len(account), 12345)
+    assert population.is_aside(account, event, before).all()
+    assert not population.is_aside(account, event, after).any()
