@@ -92,7 +92,7 @@ class Fleet:
         self.suppressions = Suppressions()
         self._control = ControlReader(options, self.suppressions)
         self.table = PlaneTable(
-            options, self.outbox, new_plane or (lambda partition: AccountPlane(detection, partition))
+            options, self.outbox, new_plane or (lambda number: AccountPlane(detection, number)), ACCOUNT_STATE
         )
         partitions = settings.bus.partitions
         self.links = PlaneTable(

@@ -1,7 +1,8 @@
 """`PlaneTable`: the planes of one kind of the partitions this worker owns, and their changelog.
 
 The state lives once in memory: the plane itself is the table. Writing takes the rows a plane has changed,
-as one stretch of records; restoring feeds the changelog partition back, thousands of records at a time.
+as one stretch of records (`agents.stretches`); restoring feeds the changelog partition back, thousands of
+records at a time, and leaves out stretches that a crash has torn.
 
 Faust's own tables are not used. Their recovery handles one record at a time (80-100 us each), ends for
 good and in silence when one request takes longer than its time-out, and swallows the exception of a record
@@ -20,12 +21,13 @@ from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.outbox import Outbox
+from agents.stretches import Change, Stretches, stretch
 from schemas.errors import BusUnavailable, Fatal
-from schemas.topics import ACCOUNT_STATE, Topic
+from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +40,8 @@ REPORT_S = 5.0
 class Plane(Protocol):
     """What a table asks of an account, link or campaign plane."""
 
-    def take_changes(self) -> list[tuple[bytes, bytes | None]]: ...
-    def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None: ...
+    def take_changes(self) -> list[Change]: ...
+    def restore(self, records: Iterable[Change]) -> None: ...
     def stats(self) -> dict[str, int]: ...
 
 
@@ -53,7 +55,7 @@ class PlaneTable(Generic[P]):
         client_options: aiokafka client arguments: ``bootstrap_servers`` and security.
         outbox: where changes are written.
         new_plane: makes the empty plane of a partition.
-        topic: the changelog; default that of accounts.
+        topic: the changelog.
     """
 
     def __init__(
@@ -61,17 +63,19 @@ class PlaneTable(Generic[P]):
         client_options: Mapping[str, Any],
         outbox: Outbox,
         new_plane: Callable[[int], P],
-        topic: Topic | None = None,
+        topic: Topic,
     ) -> None:
         self._options = dict(client_options)
         self._outbox = outbox
         self._new_plane = new_plane
-        self._topic = (topic or ACCOUNT_STATE).name
+        self._topic = topic.name
         self.planes: dict[int, P] = {}
         self.restored = 0
         """Changelog records restored since the start."""
         self._ends: dict[int, int] = {}
         """Offset after the last changelog record that the plane holds or has written."""
+        self._torn: dict[int, dict[bytes, bytes | None]] = {}
+        """What keys in torn stretches had before; the next write puts it back, before compaction forgets."""
 
     async def assign(self, partitions: Collection[int], still_valid: Callable[[], bool]) -> bool:
         """Own exactly `partitions`: drop the other planes, restore the new ones.
@@ -119,22 +123,18 @@ class PlaneTable(Generic[P]):
         planes = {place: self._new_plane(partition) for place, partition in stale.items()}
         if not planes:
             return True
-        started = reported = monotonic()
-        before, missing = self.restored, {place for place in planes if ends[place] > 0}
-        consumer.assign(list(planes))
-        await consumer.seek_to_beginning(*planes)
-        while missing:
-            if not still_valid():
-                return False
-            fetched = await consumer.getmany(*missing, timeout_ms=200, max_records=RESTORE_RECORDS)
-            for place, records in fetched.items():
-                planes[place].restore((record.key, record.value) for record in records)
-                self.restored += len(records)
-            # the position also passes records that were compacted away; the last fetched offset does not
-            missing = {place for place in missing if await consumer.position(place) < ends[place]}
-            if monotonic() - reported > REPORT_S:
-                reported = monotonic()
-                log.info("restoring planes", records=self.restored - before, partitions_left=len(missing))
+        started, before = monotonic(), self.restored
+        stretches = {place: Stretches() for place in planes}
+        wanted = {place: ends[place] for place in planes}
+
+        def restore(place: TopicPartition, records: list[ConsumerRecord]) -> None:
+            planes[place].restore(stretches[place].read(records))
+            self.restored += len(records)
+
+        if not await self._read(consumer, wanted, restore, still_valid):
+            return False
+        if not await self._note_torn(consumer, stretches, wanted, still_valid):
+            return False
         for place, partition in stale.items():
             self.planes[partition] = planes[place]
             self._ends[partition] = ends[place]
@@ -148,19 +148,76 @@ class PlaneTable(Generic[P]):
         )
         return True
 
+    @staticmethod
+    async def _read(
+        consumer: AIOKafkaConsumer,
+        ends: Mapping[TopicPartition, int],
+        handle: Callable[[TopicPartition, list[ConsumerRecord]], None],
+        still_valid: Callable[[], bool],
+    ) -> bool:
+        """Read partitions from beginning to `ends`. False where that has become pointless on the way."""
+        reported, records = monotonic(), 0
+        missing = {place for place, end in ends.items() if end > 0}
+        consumer.assign(list(ends))
+        await consumer.seek_to_beginning(*ends)
+        while missing:
+            if not still_valid():
+                return False
+            fetched = await consumer.getmany(*missing, timeout_ms=200, max_records=RESTORE_RECORDS)
+            for place, some in fetched.items():
+                handle(place, some)
+                records += len(some)
+            # the position also passes records that were compacted away; the last fetched offset does not
+            missing = {place for place in missing if await consumer.position(place) < ends[place]}
+            if monotonic() - reported > REPORT_S:
+                reported = monotonic()
+                log.info("restoring planes", records=records, partitions_left=len(missing))
+        return True
+
+    async def _note_torn(
+        self,
+        consumer: AIOKafkaConsumer,
+        stretches: Mapping[TopicPartition, Stretches],
+        ends: Mapping[TopicPartition, int],
+        still_valid: Callable[[], bool],
+    ) -> bool:
+        """Find out what torn stretches have written over. Rare, so the partition is simply read again."""
+        void = {place: one.void() for place, one in stretches.items()}
+        torn = {place: dict.fromkeys(sorted(keys)) for place, keys in void.items() if keys}
+        if not torn:
+            return True
+        again = {place: Stretches() for place in torn}
+
+        def note(place: TopicPartition, records: list[ConsumerRecord]) -> None:
+            held = torn[place]
+            held.update((key, value) for key, value in again[place].read(records) if key in held)
+
+        log.warning("left out what was not written to its end", records=sum(map(len, torn.values())))
+        if not await self._read(consumer, {place: ends[place] for place in torn}, note, still_valid):
+            return False
+        self._torn.update((place.partition, held) for place, held in torn.items())
+        return True
+
     def drop(self, partition: int) -> None:
         """Forget a plane; its state is in the changelog."""
-        self.planes.pop(partition, None)
-        self._ends.pop(partition, None)
+        for known in (self.planes, self._ends, self._torn):
+            known.pop(partition, None)
 
-    async def write(self, partition: int, changes: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Write what `AccountPlane.take_changes` gave, in order, and wait until it is acknowledged.
+    def end(self, partition: int) -> int:
+        """Offset at which the next write of an owned partition will begin, if nobody else writes."""
+        return self._ends[partition]
+
+    async def write(self, partition: int, changes: Iterable[Change]) -> None:
+        """Write what `Plane.take_changes` gave, in order, and wait until it is acknowledged.
 
         Raises:
             BusUnavailable: it was not acknowledged.
             Fatal: somebody else has written to this partition: this worker was taken for dead.
         """
-        for key, value in changes:
+        if partition not in self._ends:
+            return  # given away meanwhile
+        torn = self._torn.pop(partition, {})
+        for key, value in stretch([*torn.items(), *changes], self.end(partition)):
             self._outbox.put(self._topic, key, value, partition=partition)
         for sent in await self._outbox.mark():
             if sent.tp == (self._topic, partition):

@@ -11,6 +11,9 @@ from typing import Literal
 import msgspec
 
 DAY_MS = 86_400_000
+COMPACTION_LAG_MS = 3_600_000
+"""State that a crash has torn is put right by the next owner (`agents.stretches`); until then, what it was
+before must still be there."""
 
 
 class Topic(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +39,8 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
         config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
         if self.cleanup == "delete":
             config["retention.ms"] = str(self.retention_ms)
+        else:
+            config["min.compaction.lag.ms"] = str(COMPACTION_LAG_MS)
         return config
 
 

@@ -400,9 +400,6 @@ class LinkPlane:
                 self._restore_partition(msgspec.msgpack.decode(value, type=PartitionRecord))
         for tenant_id, changes in places.items():
             self.places.setdefault(tenant_id, MeetingPlace(tenant_id)).restore(changes)
-        for hour in [one for one in self.pending if one <= self.closed_hour]:
-            # a crash tore the last write: what it had not yet taken back is taken back now
-            self._settled |= set(self.pending.pop(hour))
         self._stored = {place for hour in self.pending.values() for place in hour}
         self._unsettled = True
 

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from aiokafka import ConsumerRecord
 
 from agents.outbox import Outbox
+from agents.stretches import FIRST, LAST, stretch
 from agents.tables import PlaneTable
 from infra.kafka import admin
 from infra.kafka.connection import Connection
@@ -17,6 +19,7 @@ from schemas.topics import ACCOUNT_STATE, Topic
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from tests.chaos.traffic import traffic
+from tests.integration.fleet import read_topic
 
 pytestmark = pytest.mark.integration
 
@@ -26,11 +29,10 @@ _numbers = itertools.count()
 
 
 @pytest.fixture
-async def changelog(kafka: Connection, monkeypatch: pytest.MonkeyPatch) -> Topic:
+async def changelog(kafka: Connection) -> Topic:
     """An account state topic of the test's own."""
     topic = msgspec.structs.replace(ACCOUNT_STATE, name=f"state-{next(_numbers)}")
     await admin.create_topics(kafka, PARTITIONS, topics=[topic])
-    monkeypatch.setattr("agents.tables.ACCOUNT_STATE", topic)
     return topic
 
 
@@ -42,20 +44,24 @@ async def outbox(kafka: Connection) -> AsyncIterator[Outbox]:
     await outbox.stop()
 
 
-def table(kafka: Connection, outbox: Outbox, config: DetectionConfig = CONFIG) -> PlaneTable:
-    return PlaneTable(kafka.client_options(), outbox, lambda partition: AccountPlane(config, partition))
+def table(
+    kafka: Connection, outbox: Outbox, changelog: Topic, config: DetectionConfig = CONFIG
+) -> PlaneTable[AccountPlane]:
+    return PlaneTable(
+        kafka.client_options(), outbox, lambda partition: AccountPlane(config, partition), changelog
+    )
 
 
 async def test_what_was_written_comes_back(kafka: Connection, outbox: Outbox, changelog: Topic) -> None:
     """A plane restored in mid-stream goes on exactly as one that was never interrupted."""
     events = traffic(seed=5, count=3000)
-    first = table(kafka, outbox)
+    first = table(kafka, outbox, changelog)
     assert await first.assign({0, 1}, lambda: True)
     for start in range(0, 2000, 400):
         first.planes[1].process(events[start : start + 400], range(start, start + 400))
         await first.write(1, first.planes[1].take_changes())
 
-    second = table(kafka, outbox)
+    second = table(kafka, outbox, changelog)
     assert await second.assign({1}, lambda: True)
     assert set(second.planes) == {1}
     assert second.restored > 0
@@ -68,11 +74,48 @@ async def test_what_was_written_comes_back(kafka: Connection, outbox: Outbox, ch
     )
 
 
+async def test_a_torn_write_is_as_if_it_had_not_been(
+    kafka: Connection, outbox: Outbox, changelog: Topic
+) -> None:
+    events = traffic(seed=8, count=900)
+    first = table(kafka, outbox, changelog)
+    await first.assign({0}, lambda: True)
+    first.planes[0].process(events[:300], range(300))
+    await first.write(0, first.planes[0].take_changes())
+    first.planes[0].process(events[300:600], range(300, 600))
+    changes = list(stretch(first.planes[0].take_changes(), first.end(0)))
+    for key, value in changes[: len(changes) // 2]:
+        outbox.put(changelog.name, key, value, partition=0)
+    await outbox.mark()
+
+    undisturbed = AccountPlane(CONFIG, 0)
+    undisturbed.process(events[:300], range(300))
+    heir = table(kafka, outbox, changelog)
+    await heir.assign({0}, lambda: True)
+    assert heir.planes[0].stats() == undisturbed.stats()
+    # what compaction will leave must be whole again after the heir's first write, although that was of little
+    heir.planes[0].process(events[300:301], range(300, 301))
+    undisturbed.process(events[300:301], range(300, 301))
+    await heir.write(0, heir.planes[0].take_changes())
+    records = await read_topic(kafka, changelog)
+    assert last_values(records) == dict(undisturbed.take_changes())
+    third = table(kafka, outbox, changelog)
+    await third.assign({0}, lambda: True)
+    assert third.planes[0].process(events[200:], range(200, 900)) == undisturbed.process(
+        events[301:], range(301, 900)
+    )
+
+
+def last_values(records: list[ConsumerRecord]) -> dict[bytes, bytes | None]:
+    """What compaction would leave, without what goes around stretches."""
+    return {record.key: record.value for record in records if record.key not in (FIRST, LAST)}
+
+
 async def test_a_plane_is_kept_while_nobody_else_has_written(
     kafka: Connection, outbox: Outbox, changelog: Topic
 ) -> None:
     events = traffic(seed=6, count=200)
-    mine = table(kafka, outbox)
+    mine = table(kafka, outbox, changelog)
     await mine.assign({0, 1}, lambda: True)
     plane = mine.planes[0]
     plane.process(events, range(200))
@@ -80,7 +123,7 @@ async def test_a_plane_is_kept_while_nobody_else_has_written(
     assert await mine.assign({0}, lambda: True)
     assert mine.planes == {0: plane}
 
-    other = table(kafka, outbox)
+    other = table(kafka, outbox, changelog)
     await other.assign({0}, lambda: True)
     await other.write(0, other.planes[0].take_changes())
     assert await mine.assign({0}, lambda: True)
@@ -91,7 +134,7 @@ async def test_a_plane_is_kept_while_nobody_else_has_written(
 async def test_writing_after_somebody_else_is_noticed(
     kafka: Connection, outbox: Outbox, changelog: Topic
 ) -> None:
-    mine, other = table(kafka, outbox), table(kafka, outbox)
+    mine, other = table(kafka, outbox, changelog), table(kafka, outbox, changelog)
     await mine.assign({0}, lambda: True)
     await other.assign({0}, lambda: True)
     await other.write(0, [(b"default:a", None)])
@@ -103,10 +146,10 @@ async def test_writing_after_somebody_else_is_noticed(
 async def test_restoring_ends_early_when_it_is_for_nothing(
     kafka: Connection, outbox: Outbox, changelog: Topic
 ) -> None:
-    mine = table(kafka, outbox)
+    mine = table(kafka, outbox, changelog)
     await mine.assign({0}, lambda: True)
     await mine.write(0, mine.planes[0].take_changes())
-    other = table(kafka, outbox)
+    other = table(kafka, outbox, changelog)
     assert not await other.assign({0, 1}, lambda: False)
     assert other.planes == {}
 
@@ -114,9 +157,9 @@ async def test_restoring_ends_early_when_it_is_for_nothing(
 async def test_state_of_other_parameters_is_refused(
     kafka: Connection, outbox: Outbox, changelog: Topic
 ) -> None:
-    mine = table(kafka, outbox)
+    mine = table(kafka, outbox, changelog)
     await mine.assign({0}, lambda: True)
     mine.planes[0].process(traffic(seed=7, count=10), range(10))
     await mine.write(0, mine.planes[0].take_changes())
     with pytest.raises(IncompatibleState):
-        await table(kafka, outbox, DetectionConfig(lateness_s=61)).assign({0}, lambda: True)
+        await table(kafka, outbox, changelog, DetectionConfig(lateness_s=61)).assign({0}, lambda: True)
