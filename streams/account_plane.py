@@ -99,19 +99,22 @@ class AccountPlane:
         self.events = self.late = self.duplicates = 0
 
     decode: Callable[[bytes], RequestEvent] = staticmethod(decode_trusted_event)
-    """Value of a record of the requests topic to what `process` takes."""
+    """Value of a record of the requests topic to its event."""
+    read: Callable[[Sequence[bytes]], EventBatch] = staticmethod(EventBatch.decode)
+    """Values of a run of records to what `process` takes. Raises as `decode`."""
 
     # ---- events -------------------------------------------------------------------------------------
 
     def process(
         self,
-        events: Sequence[RequestEvent],
+        events: Sequence[RequestEvent] | EventBatch,
         offsets: Sequence[int] | None = None,
         origins: Sequence[Origin | None] | NDArray[Any] | None = None,
     ) -> PlaneOutput:
         """Take a run of events in arrival order.
 
         Args:
+            events: as objects, or as `read` gives them, which is faster.
             offsets: their positions in the requests partition, increasing. What the restored state has
                 applied already is skipped.
             origins: where INGEST read them, one by one or as `streams.batch.ORIGINS`; a repeated raw record
@@ -119,7 +122,8 @@ class AccountPlane:
         """
         output = PlaneOutput()
         positions = np.full(len(events), -1) if offsets is None else np.asarray(offsets, np.int64)
-        batch = EventBatch(events, positions)
+        batch = events if isinstance(events, EventBatch) else EventBatch(events, positions)
+        batch.offsets = positions
         if offsets is not None and len(events):
             batch = batch.part(np.flatnonzero(positions > self.applied_offset))
             self.applied_offset = max(self.applied_offset, int(positions[-1]))

@@ -55,11 +55,11 @@ class Ramp(Detector):
     columns = np.dtype([("created_hour", "<i4")])
 
     def update(self, table: AccountTable, segment: Segment) -> None:
-        mine, events = self.mine(table), segment.batch.events
+        mine, created_at = self.mine(table), segment.batch.created_at
         for number in np.flatnonzero(mine["created_hour"][segment.slots] == 0).tolist():
             first = int(segment.starts[number])
             for place in segment.index[first : first + int(segment.counts[number])].tolist():
-                created = events[place].account_created_at
+                created = created_at[place]
                 if created is not None:
                     mine["created_hour"][segment.slots[number]] = int(created.timestamp() * 1000) // HOUR_MS
                     break

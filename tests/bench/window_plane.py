@@ -47,6 +47,10 @@ class WindowPlane:
 
     decode: Callable[[bytes], Usage] = staticmethod(msgspec.json.Decoder(Usage).decode)
 
+    def read(self, values: Sequence[bytes]) -> list[Usage]:
+        """Requests of a run."""
+        return list(map(self.decode, values))
+
     def __init__(self) -> None:
         self.slots: dict[str, int] = {}
         self.keys: list[bytes] = []

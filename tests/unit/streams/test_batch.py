@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
+import pytest
 
-from streams.batch import EventBatch, HashCache, segments
+from schemas.event import encode_event
+from streams.batch import COLUMNS, EventBatch, HashCache, segments
 from tests.property.events import StreamShape, make_stream
 
 
@@ -13,6 +16,28 @@ def batch_of(slots: list[int]) -> EventBatch:
     batch = EventBatch(events, np.full(len(slots), -1))
     batch.slot = np.array(slots, np.intp)
     return batch
+
+
+def test_columns_of_bytes_are_those_of_events() -> None:
+    events = make_stream(StreamShape(seed=3, events=600))
+    values = [encode_event(event) for event in events]
+    plain, read = EventBatch(events, np.full(600, -1)), EventBatch.decode(values)
+    places = np.flatnonzero(np.arange(600) % 7)
+    for mine, theirs in ((plain, read), (plain.part(places), read.part(places))):
+        assert len(mine) == len(theirs)
+        for name in COLUMNS:
+            np.testing.assert_array_equal(getattr(mine, name), getattr(theirs, name), err_msg=name)
+        assert theirs.events[5].event_id == mine.events[5].event_id
+    assert len(EventBatch.decode([]).time_ms) == 0
+
+
+def test_one_event_of_bytes_is_read_in_spite_of_a_field_of_a_wrong_type() -> None:
+    event = {"schema_version": 1, "event_id": "e", "time": "2025-06-01T12:00:00Z", "account_id": "a"}
+    batch = EventBatch.decode([msgspec.json.encode({**event, "client_asn": "x", "input_tokens": 7})])
+    assert batch.events[0].input_tokens == 7
+    assert batch.events[0].client_asn is None
+    with pytest.raises(msgspec.DecodeError):
+        EventBatch.decode([msgspec.json.encode({**event, "input_tokens": "x"})])
 
 
 def test_each_round_ends_at_a_boundary_and_keeps_the_order() -> None:
@@ -32,8 +57,6 @@ def test_previous_uses_what_was_stored_for_the_first() -> None:
 
 
 def test_hashes_of_other_fingerprints_never_match() -> None:
-    import msgspec
-
     events = make_stream(StreamShape(seed=1, events=2))
     same = msgspec.structs.replace(events[1], prompt_hash=events[0].prompt_hash)
     other = msgspec.structs.replace(same, fingerprint_id="test/k2")
