@@ -101,8 +101,8 @@ made. Reading columns from two thousand events at once takes twice as long."""
 
 
 class EncodedEvents(Sequence[RequestEvent]):
-    """Canonical events as bytes, each decoded when it is asked for. Where a field that no column is made of has
-    a wrong type, all such fields are as if absent.
+    """Canonical events as bytes, each decoded when it is asked for. Where a field that no column is made of
+    has a wrong type, all such fields are as if absent.
 
     Args:
         values: of which columns could be made.
