@@ -189,7 +189,7 @@ class Replay:
         its hours open; as the events of all planes come in one order, its silence is certain here."""
         newest_ms = max(plane.newest_ms for plane in self._planes)
         over = (newest_ms - self._lateness_ms) // HOUR_MS - 1
-        return [min([over, *(hour - 1 for hour in plane.active)]) for plane in self._planes]
+        return [min([over, *(hour - 1 for hour in plane.open_hours.hours)]) for plane in self._planes]
 
     def _tell_groups(self, output: PlaneOutput, marks: list[int]) -> None:
         """Pass evidence on to links and campaigns; their findings join the others."""

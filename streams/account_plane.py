@@ -4,14 +4,12 @@ Pure and deterministic: any split of the same stream into runs, any interleaving
 allowed lateness, and any crash and replay from the changelog give the same findings, ids and times
 included. Three things make it so: an account is scored at fixed points of its own event sequence
 (`streams.checkpoints`), everything shared between accounts is learned from closed hours and used two
-hours later (`streams.baselines`), and state carries the offset it has applied.
-
-Memory: at most ``max_accounts_per_partition`` rows of `AccountTable.row_bytes`, plus bounded extras.
+hours later (`streams.baselines`), and state carries the offset it has applied (`streams.plane_state`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,27 +18,21 @@ from numpy.typing import NDArray
 
 from schemas.event import RequestEvent, decode_trusted_event
 from schemas.evidence import NO_MORE, AccountEvidence, HourMark
-from schemas.finding import Finding, utc_from_ms
+from schemas.finding import Finding
 from schemas.profile import AccountWindow
-from streams import checkpoints, links, windows
-from streams.account_state import AccountExtras, PartitionState, StateCodec
-from streams.account_table import RECENT_EVENTS, AccountTable
-from streams.baselines import CohortBaselines
+from streams import admission, links, windows
+from streams.account_table import RECENT_EVENTS
 from streams.batch import EventBatch, Origin, Segment, origin_array, segments
-from streams.calibration import Calibration
 from streams.config import DetectionConfig
-from streams.detectors import registry
 from streams.detectors.detector import Context, Detector
-from streams.episodes import Episode
 from streams.findings import Judge
-from streams.watermark import NOTHING, Watermark
+from streams.open_hours import RINGS, profiles
+from streams.plane_state import PlaneState
+from streams.watermark import NOTHING
 from streams.windows import HOUR_MS, HOURS
 
 Slots = NDArray[np.intp]
 OnLook = Callable[[EventBatch, Slots, NDArray[np.float64], NDArray[np.float64]], None]
-NO_HOUR = windows.EMPTY
-RINGS = ("hour_requests", "hour_failures", "hour_input", "hour_output")
-"""Columns with a bucket for each of the last `HOURS` hours."""
 
 
 class PlaneOutput(msgspec.Struct):
@@ -60,43 +52,19 @@ class PlaneOutput(msgspec.Struct):
         self.marks += other.marks
 
 
-class AccountPlane:
-    """Detection state of one partition of the requests topic.
-
-    Args:
-        config: parameters; state written under another `DetectionConfig.parameter_hash` is refused.
-        partition: number of the partition, for the partition record's key only.
-        detectors: default all of `streams.detectors.registry`.
-    """
+class AccountPlane(PlaneState):
+    """Detection in one partition of the requests topic; arguments as of `PlaneState`."""
 
     def __init__(
         self, config: DetectionConfig, partition: int = 0, detectors: Sequence[Detector] | None = None
     ) -> None:
-        self.config = config
-        self.partition = partition
-        self.detectors = tuple(detectors) if detectors is not None else registry.build()
-        self.table = AccountTable(
-            {links.NAME: links.COLUMNS, **{one.name: one.columns for one in self.detectors}},
-            config.max_accounts_per_partition,
-            self._forget,
-        )
-        self.watermark = Watermark(lateness_ms=config.lateness_s * 1000)
-        self.cohorts = CohortBaselines()
-        self.episodes: dict[int, Episode] = {}
+        super().__init__(config, partition, detectors)
         self.judge = Judge(self.detectors, config)
-        self.calibration = Calibration(len(self.detectors))
-        self.codec = StateCodec(config, self.table.dtype)
-        self.closed_hour = NO_HOUR
-        """Hours up to this one are closed."""
-        self.active: dict[int, NDArray[np.bool_]] = {}
-        """Hour to the rows that have requests in it and no up-to-date profile yet."""
-        self.applied_offset = -1
         self.on_look: OnLook | None = None
         """For evaluation: told of every scoring, with the batch, the places in it of the events that accounts
         were scored at, their calibrated nats (m, detectors), and fused (m,)."""
         self._next_close_ms = NOTHING
         """Watermark at which the next hour may have to be closed."""
-        self.events = self.late = self.duplicates = 0
 
     decode: Callable[[bytes], RequestEvent] = staticmethod(decode_trusted_event)
     """Value of a record of the requests topic to its event."""
@@ -150,71 +118,28 @@ class AccountPlane:
             return
         for detector in self.detectors:
             detector.observe(batch)
-        order = self._arrange(batch)
-        order = order[self._new(batch, order)]
+        order = admission.arrange(self.table, self.cohorts, batch, self.episodes)
+        order = order[self._unapplied(batch, order)]
+        repeated = admission.repeated_ids(self.table, batch, order)
+        if repeated.any():
+            order = order[~repeated]
+            self.duplicates += int(repeated.sum())
+            self.events -= int(repeated.sum())
         if not len(order):
             return
-        boundary = self._boundaries(batch, order)
-        for segment in segments(batch, boundary, order):
+        look = admission.looks(self.table, batch, order)
+        for segment in segments(batch, look, order):
             self._count(segment)
             links.update(self.table, segment)
             for detector in self.detectors:
                 detector.update(self.table, segment)
-            self._score(segment, boundary, output)
+            self._score(segment, look, output)
 
-    def _arrange(self, batch: EventBatch) -> NDArray[np.intp]:
-        """Give every event its account's row; positions ordered by row, then arrival."""
-        batch.slot, new = self.table.find(batch.account_keys, self.episodes)
-        rows = self.table.rows
-        for slot, first in new.items():
-            event = batch.events[first]
-            rows["first_ms"][slot] = batch.time_ms[first]
-            rows["cohort"][slot] = self.cohorts.id_of(f"{event.tenant_id}:{event.account_plan or ''}")
-        return np.argsort(batch.slot, kind="stable")
-
-    def _new(self, batch: EventBatch, order: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """bool (n,) over `order`: neither applied to this row before a crash nor a recent repeat of an id."""
-        rows = self.table.rows
-        slots = batch.slot[order]
+    def _unapplied(self, batch: EventBatch, order: Slots) -> NDArray[np.bool_]:
+        """bool (n,) over `order`: not applied to this row before a crash."""
         offsets = batch.offsets[order]
-        new: NDArray[np.bool_] = (offsets < 0) | (offsets > rows["offset"][slots])
-        hashes = batch.event_hash[order]
-        seen = (rows["recent"][slots] == hashes[:, None]).any(axis=1)
-        suspects = set(slots[seen].tolist())
-        pair = slots.astype(np.uint64) << np.uint64(32) | hashes
-        pair.sort()
-        twice = pair[1:] == pair[:-1]
-        if twice.any():
-            suspects.update((pair[1:][twice] >> np.uint64(32)).tolist())
-        for slot in suspects:
-            recent = [value for value in self._recent(slot) if value]
-            for place in np.flatnonzero((slots == slot) & new).tolist():
-                value = int(hashes[place])
-                if value in recent[-RECENT_EVENTS:]:
-                    new[place] = False
-                    self.duplicates += 1
-                    self.events -= 1
-                else:
-                    recent.append(value)
-        return new
-
-    def _recent(self, slot: int) -> list[int]:
-        """Hashes of the account's last events, oldest first."""
-        next_place = int(self.table.rows["events"][slot]) % RECENT_EVENTS
-        ring: list[int] = self.table.rows["recent"][slot].tolist()
-        return ring[next_place:] + ring[:next_place]
-
-    def _boundaries(self, batch: EventBatch, order: NDArray[np.intp]) -> NDArray[np.bool_]:
-        """bool (n,) over the batch: score the account after this event (see `streams.checkpoints`)."""
-        boundary = np.zeros(len(batch), np.bool_)
-        rows, slots = self.table.rows, batch.slot[order]
-        hours = batch.time_ms[order] // HOUR_MS
-        rank = _rank(slots)
-        lifetime = rows["events"][slots].astype(np.int64) + rank + 1
-        in_hour = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours).astype(np.int64)
-        in_hour += (rank if hours.min() == hours.max() else _rank(slots.astype(np.int64) << 32 | hours)) + 1
-        boundary[order] = checkpoints.LIFETIME.due(lifetime) | checkpoints.HOURLY.due(in_hour)
-        return boundary
+        fresh: NDArray[np.bool_] = (offsets < 0) | (offsets > self.table.rows["offset"][batch.slot[order]])
+        return fresh
 
     def _count(self, segment: Segment) -> None:
         """Add a segment to the core columns of its accounts."""
@@ -236,29 +161,14 @@ class AccountPlane:
             event_slots, hours = event_slots[kept], hours[kept]
             amounts = [one[kept] for one in amounts]
         windows.add(rows, dict(zip(RINGS, [None, *amounts], strict=True)), event_slots, hours)
-        self._note_active(event_slots, hours)
+        self.open_hours.note(event_slots, hours)
         self.table.dirty[slots] = True
-
-    def _note_active(self, slots: Slots, hours: NDArray[np.int64]) -> None:
-        for hour in set(hours[np.r_[True, hours[1:] != hours[:-1]]].tolist() if len(hours) else ()):
-            self._active(hour)[slots[hours == hour]] = True
-
-    def _active(self, hour: int) -> NDArray[np.bool_]:
-        rows = self.active.get(hour)
-        if rows is None:
-            rows = self.active[hour] = np.zeros(self.table.capacity, np.bool_)
-        return rows
-
-    def _settled_hour(self) -> int:
-        """Hours up to this one are behind the watermark, so their profiles are out and up to date."""
-        mark = self.watermark.floor_ms
-        return NO_HOUR if mark == NOTHING else mark // HOUR_MS - 1
 
     # ---- scoring ------------------------------------------------------------------------------------
 
-    def _score(self, segment: Segment, boundary: NDArray[np.bool_], output: PlaneOutput) -> None:
+    def _score(self, segment: Segment, look: NDArray[np.bool_], output: PlaneOutput) -> None:
         """Score the accounts whose stretch ends at a checkpoint, and open or extend their episodes."""
-        at = segment.last[boundary[segment.last]]
+        at = segment.last[look[segment.last]]
         if not len(at):
             return
         batch = segment.batch
@@ -331,7 +241,7 @@ class AccountPlane:
         An event that still comes for such a window emits its profile again, with a higher revision.
         """
         output = PlaneOutput()
-        for hour in sorted(self.active):
+        for hour in self.open_hours.hours:
             self._close_hour(hour, output)
         output.marks.append(HourMark(self.partition, NO_MORE))
         return output
@@ -340,8 +250,9 @@ class AccountPlane:
         """Close hours and episodes that end before the watermark."""
         if watermark_ms == NOTHING:
             return
-        for hour in sorted(hour for hour in self.active if (hour + 1) * HOUR_MS <= watermark_ms):
-            self._close_hour(hour, output)
+        for hour in self.open_hours.hours:
+            if (hour + 1) * HOUR_MS <= watermark_ms:
+                self._close_hour(hour, output)
         self._next_close_ms = (watermark_ms // HOUR_MS + 1) * HOUR_MS
         ends = {slot: episode.ends_ms(self.quiet_ms) for slot, episode in self.episodes.items()}
         overdue = [slot for slot, end_ms in ends.items() if end_ms < watermark_ms]
@@ -351,13 +262,13 @@ class AccountPlane:
     def _close_hour(self, hour: int, output: PlaneOutput) -> None:
         """Emit profiles of an hour; the first time, let baselines and detectors learn from it."""
         rows = self.table.rows
-        slots = np.flatnonzero(self.active.pop(hour))
+        slots = self.open_hours.take(hour)
         hours = np.full(len(slots), hour, np.int64)
         requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
         slots = slots[requests > 0]
         slots = np.array(sorted(slots.tolist(), key=self.table.key), np.intp)
         hours = np.full(len(slots), hour, np.int64)
-        output.profiles += self._profiles(hour, slots, hours)
+        output.profiles += profiles(self.table, slots, hour)
         if hour <= self.closed_hour:
             return
         self.closed_hour = hour
@@ -376,31 +287,6 @@ class AccountPlane:
         rows["closed_hour"][fresh] = hour
         self.table.dirty[fresh] = True
 
-    def _profiles(self, hour: int, slots: Slots, hours: NDArray[np.int64]) -> list[AccountWindow]:
-        rows, start = self.table.rows, utc_from_ms(hour * HOUR_MS)
-        columns = [
-            windows.at(rows[name], rows["hour_head"], slots, hours).tolist()
-            for name in ("hour_requests", "hour_failures", "hour_input", "hour_output")
-        ]
-        profiles = []
-        for slot, requests, failures, tokens_in, tokens_out in zip(slots.tolist(), *columns, strict=True):
-            tenant_id, _, account_id = self.table.key(slot).partition(":")
-            profiles.append(
-                AccountWindow(
-                    tenant_id=tenant_id,
-                    account_id=account_id,
-                    window_start=start,
-                    window_s=HOUR_MS // 1000,
-                    # the count only grows, so it orders the revisions of a window
-                    revision=requests,
-                    requests=requests,
-                    failures=failures,
-                    input_tokens=tokens_in,
-                    output_tokens=tokens_out,
-                )
-            )
-        return profiles
-
     def learn_verdict(self, account_key: str, malicious: bool) -> bool:
         """Let detectors learn from an analyst's verdict. False where the account is not known here."""
         slot = self.table.slots.get(account_key)
@@ -409,129 +295,3 @@ class AccountPlane:
         for detector in self.detectors:
             detector.learn_verdict(self.table, slot, malicious)
         return True
-
-    # ---- state --------------------------------------------------------------------------------------
-
-    def _forget(self, slot: int) -> None:
-        """A row is about to be reused."""
-        for detector in self.detectors:
-            detector.forget(slot)
-        for rows in self.active.values():
-            rows[slot] = False
-        self.episodes.pop(slot, None)
-        self.calibration.forget(slot)
-
-    def take_changes(self) -> list[tuple[bytes, bytes | None]]:
-        """Changelog records since the last call; the partition's own record last.
-
-        Written in this order, a crash in between leaves accounts ahead of the partition, never behind
-        it, and their own offset tells what they hold already.
-        """
-        records: list[tuple[bytes, bytes | None]] = []
-        records += [(key.encode(), None) for key in sorted(self.table.take_removed())]
-        for slot in np.flatnonzero(self.table.dirty).tolist():
-            extras = AccountExtras(
-                episode=self.episodes.get(slot),
-                detectors={
-                    detector.name: data for detector in self.detectors if (data := detector.extras(slot))
-                },
-                marks=self.calibration.marks.get(slot),
-            )
-            records.append((self.table.key(slot).encode(), self.codec.encode(self.table.rows[slot], extras)))
-        self.table.dirty[:] = False
-        state = PartitionState(
-            applied_offset=self.applied_offset,
-            closed_hour=self.closed_hour,
-            watermark=self.watermark,
-            cohorts=self.cohorts.snapshot(),
-            counters=[self.events, self.late, self.duplicates, self.table.evicted],
-            active=self.calibration.active,
-            detectors={detector.name: data for detector in self.detectors if (data := detector.shared())},
-        )
-        records.append((self.codec.partition_key(self.partition), self.codec.encode_partition(state)))
-        return records
-
-    def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
-        """Apply changelog records, oldest first. May be called with one stretch after another.
-
-        Raises:
-            schemas.errors.IncompatibleState: the state was written with other parameters.
-        """
-        for key, value in records:
-            if self.codec.is_partition_key(key):
-                if value is not None and key == self.codec.partition_key(self.partition):
-                    self._restore_partition(self.codec.decode_partition(value))
-                continue
-            name = key.decode()
-            slot = self.table.slots.get(name)
-            if value is None:
-                if slot is not None:
-                    self.table.remove(slot)
-                    self.table.take_removed()
-                continue
-            if slot is None:
-                if len(self.table) >= self.table.capacity:
-                    continue
-                slot = self.table.add(name)
-            self._restore_account(slot, value)
-
-    def _restore_partition(self, state: PartitionState) -> None:
-        self.applied_offset = state.applied_offset
-        self.closed_hour = state.closed_hour
-        self.watermark = state.watermark
-        self.cohorts = CohortBaselines()
-        self.cohorts.restore(state.cohorts)
-        self.events, self.late, self.duplicates, self.table.evicted = state.counters
-        self.calibration.active = state.active
-        for detector in self.detectors:
-            if detector.name in state.detectors:
-                detector.restore_shared(state.detectors[detector.name])
-        for hour in [hour for hour in self.active if hour <= self._settled_hour()]:
-            del self.active[hour]
-
-    def _restore_account(self, slot: int, value: bytes) -> None:
-        row, extras = self.codec.decode(value)
-        for detector in self.detectors:
-            detector.forget(slot)
-        self.calibration.forget(slot)
-        self.table.rows[slot] = row
-        self.episodes.pop(slot, None)
-        if extras.episode is not None:
-            self.episodes[slot] = extras.episode
-        if extras.marks is not None:
-            self.calibration.marks[slot] = extras.marks
-        for detector in self.detectors:
-            if detector.name in extras.detectors:
-                detector.restore_extras(slot, extras.detectors[detector.name])
-        head = int(row["hour_head"])
-        for hour in range(max(self._settled_hour() + 1, head - HOURS + 1), head + 1):
-            if row["hour_requests"][hour % HOURS]:
-                self._active(hour)[slot] = True
-
-    def stats(self) -> dict[str, int]:
-        """Counters for operators. `leaked` are answers given to accounts that have or had a finding."""
-        rows = self.table.rows[: len(self.table.keys)]
-        return {
-            "accounts": len(self.table),
-            "open_findings": len(self.episodes),
-            "events": self.events,
-            "late_events": self.late,
-            "duplicate_events": self.duplicates,
-            "leaked": int(rows["completed"][rows["found"]].sum()),
-            "evicted_accounts": self.table.evicted,
-        }
-
-    @property
-    def newest_ms(self) -> int:
-        """Newest event time seen; `streams.watermark.NOTHING` before the first event."""
-        return self.watermark.newest_ms
-
-
-def _rank(groups: NDArray[Any]) -> NDArray[np.int64]:
-    """int64 (n,): how many earlier elements are equal to this one."""
-    order = np.argsort(groups, kind="stable")
-    ordered = groups[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    rank = np.empty(len(groups), np.int64)
-    rank[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))
-    return rank
