@@ -29,7 +29,9 @@ from streams.findings import Judge
 from streams.open_hours import RINGS, profiles
 from streams.plane_state import PlaneState
 from streams.watermark import NOTHING
-from streams.windows import HOUR_MS, HOURS
+from streams.windows import HOUR_MS, HOURS, MINUTE_MS, MINUTES
+
+MINUTE_RING = "minute_requests"
 
 Slots = NDArray[np.intp]
 OnLook = Callable[[EventBatch, Slots, NDArray[np.float64], NDArray[np.float64]], None]
@@ -153,6 +155,10 @@ class AccountPlane(PlaneState):
         rows["last_ms"][slots] = np.maximum(rows["last_ms"][slots], newest)
         rows["offset"][slots] = np.maximum(rows["offset"][slots], batch.offsets[segment.last])
 
+        minutes = times // MINUTE_MS
+        windows.roll(rows, (MINUTE_RING,), "minute_head", slots, newest // MINUTE_MS)
+        kept = windows.inside(rows["minute_head"], event_slots, minutes, MINUTES)
+        windows.add(rows, {MINUTE_RING: None}, event_slots[kept], minutes[kept])
         hours = times // HOUR_MS
         windows.roll(rows, RINGS, "hour_head", slots, newest // HOUR_MS)
         kept = windows.inside(rows["hour_head"], event_slots, hours, HOURS)

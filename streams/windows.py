@@ -101,6 +101,13 @@ def at(
     return np.where(valid, column[slots, units % size], 0)
 
 
+def last_hour(rows: NDArray[Any], slots: NDArray[np.intp]) -> NDArray[np.int64]:
+    """(m,): requests in the 60 minutes up to each account's newest one, the minute of which has begun. At
+    least what the clock hour holds so far, so that it does not matter when within an hour work begins."""
+    total: NDArray[np.int64] = rows["minute_requests"][slots].sum(axis=1, dtype=np.int64)
+    return total
+
+
 def span(
     column: NDArray[Any],
     heads: NDArray[Any],

@@ -1,6 +1,6 @@
 """Burst: far more requests in an hour than the account, and accounts like it, ever send.
 
-The count of the current hour, in logs, against a predictive distribution: the account's own earlier
+The count of the last 60 minutes, in logs, against a predictive distribution: the account's own earlier
 hours shrunk towards its cohort's baseline (the posterior of a normal mean with a normal prior). On its
 own a burst is weak evidence, because honest customers burst as well; the tail below says how often.
 """
@@ -22,6 +22,9 @@ WITHIN_VARIANCE = 0.5
 WITHIN_HOURS = 4.0
 
 MIN_REQUESTS = 20
+
+ANYWHERE_NATS = float(np.log(2))
+"""Baselines and tail are of clock hours; 60 minutes that begin anywhere are at most two chances for one."""
 
 HEAVY_SHARE = 1e-3
 HEAVY_LEVEL = 1.2
@@ -72,16 +75,16 @@ METADATA = DetectorMetadata(
 
 
 class Burst(Detector):
-    """Requests of the current hour against own and cohort baseline."""
+    """Requests of the last 60 minutes against own and cohort baseline."""
 
     metadata = METADATA
 
     def _compare(
         self, table: AccountTable, slots: Slots, context: Context
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Requests this hour, expected log1p of them, and predictive standard deviation; each (m,)."""
+        """Requests in 60 minutes, expected log1p of them, and predictive standard deviation; each (m,)."""
         rows, hours = table.rows, context.hours
-        count = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours).astype(np.float64)
+        count = windows.last_hour(rows, slots).astype(np.float64)
         earlier = windows.span(
             rows["hour_requests"], rows["hour_head"], slots, hours - HOURS + 1, hours - DELAY_HOURS
         )
@@ -99,7 +102,8 @@ class Burst(Detector):
 
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         count, expected, spread = self._compare(table, slots, context)
-        return np.where(count >= MIN_REQUESTS, tail_nats((np.log1p(count) - expected) / spread), 0.0)
+        nats = tail_nats((np.log1p(count) - expected) / spread) - ANYWHERE_NATS
+        return np.where(count >= MIN_REQUESTS, np.maximum(nats, 0.0), 0.0)
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
         count, expected, spread = (
@@ -108,8 +112,8 @@ class Burst(Detector):
         usual = float(np.expm1(expected))
         z = (float(np.log1p(count)) - expected) / spread
         return Evidence(
-            reason=f"{count:,.0f} requests this hour; {usual:,.1f} are usual for this account and its cohort "
-            f"(z = {z:.1f} on a log scale)",
+            reason=f"{count:,.0f} requests in 60 minutes; {usual:,.1f} are usual for this account and its "
+            f"cohort (z = {z:.1f} on a log scale)",
             features=(
                 Feature(
                     name="requests_per_hour", value=count, baseline=usual, contribution=0.0, unit="requests"

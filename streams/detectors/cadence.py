@@ -32,10 +32,11 @@ SMALLEST_CV = 0.05
 0.3 in 0.2-2.8 %, below 0.1 in 0-0.09 %."""
 
 BUSY_REQUESTS = 200
-RARITY_REQUESTS = 2.0
-"""P(an account-hour holds x requests or more) = 2 / x from 200 on: one in a hundred holds 200, one in a
-thousand 2,000, which is the share of heavy customers that `streams.detectors.burst` assumes. The chance of
-regular gaps above was measured on such customers, so the two multiply."""
+RARITY_REQUESTS = 4.0
+"""P(the busiest 60 minutes around now hold x requests or more) = 4 / x from 200 on. Of clock hours one in a
+hundred holds 200 and one in a thousand 2,000, which is the share of heavy customers that
+`streams.detectors.burst` assumes; any 60 minutes, wherever they begin, are at most two chances for one. The
+chance of regular gaps above was measured on such customers, so the two multiply."""
 
 
 METADATA = DetectorMetadata(
@@ -91,7 +92,7 @@ class Cadence(Detector):
         mine, rows = self.mine(table), table.rows
         n = mine["gaps"][slots].astype(np.float64)
         mean, variation = self._variation(mine, slots)
-        count = windows.at(rows["hour_requests"], rows["hour_head"], slots, context.hours).astype(np.float64)
+        count = windows.last_hour(rows, slots).astype(np.float64)
         busy = np.where(count >= BUSY_REQUESTS, np.log(np.maximum(count, 1.0) / RARITY_REQUESTS), 0.0)
         below = np.log(REFERENCE_CV / np.maximum(variation, SMALLEST_CV))
         regular = REFERENCE_NATS + CV_EXPONENT * below
