@@ -28,7 +28,7 @@ class Pipeline:
     def __init__(self, fleet: TestFleet) -> None:
         self.fleet = fleet
 
-    def cli(self, *arguments: str, timeout_s: float = 120) -> str:
+    def cli(self, *arguments: str, timeout_s: float = 300) -> str:
         """Run one command; its standard output. Fails with its error output."""
         command = [*CLI, *arguments, "--config", str(self.fleet.settings_file)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s)
