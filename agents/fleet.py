@@ -141,7 +141,7 @@ class Fleet:
 
     @staticmethod
     def _read() -> tuple[Topic, ...]:
-        return (*RAW_FORMATS.values(), REQUESTS)
+        return (*RAW_FORMATS.values(), REQUESTS, EVIDENCE, GROUPS)
 
     def _readers(self) -> dict[str, Reader]:
         return {topic.name: reader(self.settings, name) for name, topic in RAW_FORMATS.items()}
@@ -283,7 +283,7 @@ class Fleet:
     def _works(self) -> list[Work]:
         if self._state == "starting" or not self._lag.known:
             return []
-        restored = self.table.restored
+        restored = sum(table.restored for _, table, _ in self._owned)
         return [
             Work(tp, (self._lag.committed(*tp), restored), self._lag.of(*tp) or 0)
             for tp in self.app.consumer.assignment()

@@ -1,20 +1,14 @@
-"""The LINK and CAMPAIGN agents: evidence through the link planes, reports through the campaign planes.
-
-They work as the account agent does: runs of records, state in the planes, output acknowledged before the
-state, state before the runs. What they add is what they read and what they write.
-"""
+"""The LINK and CAMPAIGN agents: evidence through the link planes, reports through the campaign planes."""
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
+from aiokafka import ConsumerRecord
 
-from agents.accounts import AccountAgent
-from agents.ingest import put_dead_letter
-from agents.transport import Run
-from schemas.errors import MalformedRecord
+from agents.plane_agent import PlaneAgent
 from schemas.evidence import (
     GroupReport,
     HourMark,
@@ -25,75 +19,76 @@ from schemas.evidence import (
 )
 from schemas.topics import GROUPS
 from streams.account_plane import PlaneOutput
-from streams.link_plane import NEVER, LinkOutput
+from streams.campaign_plane import CampaignPlane
+from streams.link_plane import NEVER, LinkOutput, LinkPlane
 
 MEMBERS_IN_RECORD = 5_000
 """A longer list of members goes out in parts, so that no record passes 1 MiB."""
 
 
-class LinkAgent(AccountAgent):
+class Told(NamedTuple):
+    """Output of one partition's link plane."""
+
+    partition: int
+    output: LinkOutput
+
+
+class LinkAgent(PlaneAgent):
     """Agent of the evidence topic."""
+
+    stage = "links"
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._told: dict[int, int] = {}
+        self._marked: dict[int, int] = {}
         """Partition to the hour of its last mark."""
 
-    def _process(self, plane: Any, run: Run) -> Any:
-        started = time.perf_counter()
-        items: list[LinkEvidence | HourMark] = []
-        for record in run.value:
-            try:
-                item = decode_evidence(record.value or b"")
-                if isinstance(item, HourMark):
-                    items.append(item)
-                else:
-                    kind, value = bytes(record.key or b"").rsplit(b":", 2)[1:]
-                    items.append(LinkEvidence(int(kind), int(value, 16), item))
-            except (msgspec.DecodeError, ValueError) as error:
-                put_dead_letter(self._outbox, MalformedRecord(str(error)), record, "links")
-                self._metrics.dead_letters.labels("links", MalformedRecord.__name__).inc()
-        run.value.clear()
-        output = plane.process(items)
-        self._metrics.events.labels("links", "accepted").inc(len(items))
-        self._metrics.run_seconds.labels("links").observe(time.perf_counter() - started)
-        return Told(run.partition, output)
+    def decode(self, plane: LinkPlane, records: Sequence[ConsumerRecord]) -> list[LinkEvidence | HourMark]:
+        """See `PlaneAgent`."""
+        return [_evidence(record) for record in records]
 
-    def publish(self, output: Any) -> None:
+    def feed(self, plane: LinkPlane, decoded: list[LinkEvidence | HourMark]) -> Told:
+        """See `PlaneAgent`."""
+        return Told(plane.partition, plane.process(decoded))
+
+    def publish(self, output: Told) -> None:
         """Put reports, and the mark that ends their hour, into the outbox."""
-        for report in output.reports:
+        partition, told = output
+        for report in told.reports:
             for part in parts(report):
                 self._outbox.put(GROUPS.name, report.tenant_id.encode(), encode_report(part))
-        hour = output.complete_hour
-        if hour != self._told.get(output.partition, NEVER):
-            self._told[output.partition] = hour
-            mark = HourMark(output.partition, hour)
-            self._outbox.put_everywhere(GROUPS.name, b"mark:%d" % output.partition, encode_report(mark))
+        hour = told.complete_hour
+        if hour != self._marked.get(partition, NEVER):
+            self._marked[partition] = hour
+            mark = encode_report(HourMark(partition, hour))
+            self._outbox.put_everywhere(GROUPS.name, b"mark:%d" % partition, mark)
 
 
-class Told:
-    """Output of one partition's link plane."""
-
-    def __init__(self, partition: int, output: LinkOutput) -> None:
-        self.partition = partition
-        self.reports = output.reports
-        self.complete_hour = output.complete_hour
-
-
-class CampaignAgent(AccountAgent):
+class CampaignAgent(PlaneAgent):
     """Agent of the groups topic."""
 
-    def _process(self, plane: Any, run: Run) -> Any:
-        items: list[GroupReport | HourMark] = []
-        for record in run.value:
-            try:
-                items.append(decode_told(record.value or b""))
-            except msgspec.DecodeError as error:
-                put_dead_letter(self._outbox, MalformedRecord(str(error)), record, "campaigns")
-                self._metrics.dead_letters.labels("campaigns", MalformedRecord.__name__).inc()
-        run.value.clear()
-        self._metrics.events.labels("campaigns", "accepted").inc(len(items))
-        return PlaneOutput(findings=plane.process(items).findings)
+    stage = "campaigns"
+
+    def decode(self, plane: CampaignPlane, records: Sequence[ConsumerRecord]) -> list[GroupReport | HourMark]:
+        """See `PlaneAgent`."""
+        return [decode_told(record.value or b"") for record in records]
+
+    def feed(self, plane: CampaignPlane, decoded: list[GroupReport | HourMark]) -> PlaneOutput:
+        """See `PlaneAgent`."""
+        return PlaneOutput(findings=plane.process(decoded).findings)
+
+    def publish(self, output: PlaneOutput) -> None:
+        """Put findings and alerts into the outbox."""
+        self._publish_findings(output)
+
+
+def _evidence(record: ConsumerRecord) -> LinkEvidence | HourMark:
+    """Raises `msgspec.DecodeError` and `ValueError`."""
+    item = decode_evidence(record.value or b"")
+    if isinstance(item, HourMark):
+        return item
+    kind, value = bytes(record.key or b"").rsplit(b":", 2)[1:]
+    return LinkEvidence(int(kind), int(value, 16), item)
 
 
 def parts(report: GroupReport) -> list[GroupReport]:

@@ -65,7 +65,7 @@ class IdleWatch:
                 self._closed[partition] = plane.applied_offset
                 advanced = True
             if advanced:
-                self._agent.lane(partition).add(None, 0)
+                self._agent.lane(partition).add(None, ())
 
     def _mark_idle_sources(self, partition: int, now: float) -> bool:
         plane, marked = self._table.planes[partition], False

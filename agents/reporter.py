@@ -12,7 +12,7 @@ from agents.lag import Lag
 from agents.metrics import Metrics
 from agents.status import WorkerStatus, remove_status, write_status
 from agents.tables import PlaneTable
-from schemas.topics import RAW_FORMATS, REQUESTS
+from schemas.topics import EVIDENCE, GROUPS, RAW_FORMATS, REQUESTS
 
 RAW_TOPICS = tuple(topic.name for topic in RAW_FORMATS.values())
 
@@ -43,7 +43,7 @@ class Reporter:
         self._metrics.partitions.set(len(status.partitions))
         if status.newest_event_ms is not None:
             self._metrics.event_lag.set(status.time - status.newest_event_ms / 1000)
-        for topic in (*RAW_TOPICS, REQUESTS.name):
+        for topic in (*RAW_TOPICS, REQUESTS.name, EVIDENCE.name, GROUPS.name):
             if (lag := self._lag.total([topic])) is not None:
                 self._metrics.lag.labels(topic).set(lag)
 

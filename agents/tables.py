@@ -16,7 +16,8 @@ a rebalance is used further only if the log still ends with its own last record;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -67,7 +68,7 @@ class PlaneTable(Generic[P]):
     ) -> None:
         self._options = dict(client_options)
         self._outbox = outbox
-        self._new_plane = new_plane
+        self.new_plane = new_plane
         self._topic = topic.name
         self.planes: dict[int, P] = {}
         self.restored = 0
@@ -94,6 +95,11 @@ class PlaneTable(Generic[P]):
             self.drop(partition)
         if not partitions:
             return True
+        async with self._consumer() as consumer:
+            return await self._catch_up(consumer, partitions, still_valid)
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
             **self._options,
             enable_auto_commit=False,
@@ -102,7 +108,7 @@ class PlaneTable(Generic[P]):
         )
         try:
             await consumer.start()
-            return await self._catch_up(consumer, partitions, still_valid)
+            yield consumer
         except KafkaError as error:
             raise BusUnavailable(f"cannot read {self._topic}: {error!r}") from error
         finally:
@@ -120,7 +126,7 @@ class PlaneTable(Generic[P]):
         }
         for partition in stale.values():
             self.drop(partition)
-        planes = {place: self._new_plane(partition) for place, partition in stale.items()}
+        planes = {place: self.new_plane(partition) for place, partition in stale.items()}
         if not planes:
             return True
         started, before = monotonic(), self.restored
@@ -197,6 +203,27 @@ class PlaneTable(Generic[P]):
             return False
         self._torn.update((place.partition, held) for place, held in torn.items())
         return True
+
+    async def written(self, partition: int) -> list[Change]:
+        """All that counts in the changelog of a partition, oldest first. Raises `BusUnavailable`."""
+        place = TopicPartition(self._topic, partition)
+        stretches, changes = Stretches(), list[Change]()
+
+        def keep(_: TopicPartition, records: list[ConsumerRecord]) -> None:
+            changes.extend(stretches.read(records))
+
+        async with self._consumer() as consumer:
+            await self._read(consumer, await consumer.end_offsets([place]), keep, lambda: True)
+        return changes
+
+    def withdraw(self, partition: int) -> None:
+        """Nobody may use a plane until it is replaced."""
+        self.planes.pop(partition, None)
+
+    def replace(self, partition: int, plane: P) -> None:
+        """Put a plane in the place of one that was withdrawn, unless the partition was given away since."""
+        if partition in self._ends:
+            self.planes[partition] = plane
 
     def drop(self, partition: int) -> None:
         """Forget a plane; its state is in the changelog."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from agents import idle
-from agents.accounts import Lane
 from agents.idle import IdleWatch
 from agents.ingest import source_of
+from agents.plane_agent import Lane
 from schemas.event import RequestEvent
 from schemas.topics import RAW_AZURE, RAW_NATIVE, REQUESTS
 from streams.account_plane import AccountPlane, PlaneOutput

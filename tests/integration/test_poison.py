@@ -1,0 +1,80 @@
+"""Records that a plane fails on go to the dead letters; worker and findings are as without them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from agents.fleet import Fleet
+from agents.settings import load
+from infra.kafka.embedded import EmbeddedKafka
+from schemas.dead_letter import decode_dead_letter
+from schemas.event import RequestEvent, decode_event
+from schemas.finding import decode_finding
+from schemas.topics import DEAD_LETTERS, FINDINGS, REQUESTS
+from streams.account_plane import AccountPlane, PlaneOutput
+from streams.config import DetectionConfig
+from tests.chaos.traffic import traffic
+from tests.integration.fleet import (
+    TestFleet,
+    by_step,
+    feed,
+    read_topic,
+    replayed,
+    windows_complete,
+    without_repeats,
+)
+
+pytestmark = pytest.mark.integration
+
+POISON = "poison"
+
+
+class Fragile(AccountPlane):
+    """Has a defect: fails on one value, when it has counted a part of the run already."""
+
+    def process(self, events: Sequence[RequestEvent], *arguments: Any) -> PlaneOutput:
+        for number, event in enumerate(events):
+            if event.request_model == POISON:
+                super().process(events[:number], *(argument[:number] for argument in arguments))
+                raise ZeroDivisionError(event.event_id)
+        return super().process(events, *arguments)
+
+
+@pytest.fixture
+def fleet(kafka_factory: Callable[..., EmbeddedKafka]) -> Iterator[TestFleet]:
+    fleet = TestFleet(kafka_factory(), partitions=1)
+    yield fleet
+    fleet.broker.stop()
+
+
+async def test_a_record_that_a_plane_fails_on_costs_one_dead_letter(fleet: TestFleet) -> None:
+    await fleet.prepare()
+    good = traffic(seed=9, count=3000)
+    bad = [msgspec.structs.replace(good[place], event_id=f"bad{place}", request_model=POISON)
+           for place in (700, 701, 2500)]  # fmt: skip
+    stream = sorted([*good, *bad], key=lambda event: event.time)
+    worker = Fleet(
+        load(fleet.settings_file), new_plane=lambda partition: Fragile(DetectionConfig(), partition),
+        connection=fleet.connection,
+    )  # fmt: skip
+    ready = asyncio.Event()
+    running = asyncio.create_task(worker.run(ready.set))
+    await asyncio.wait({running, asyncio.create_task(ready.wait())}, return_when="FIRST_COMPLETED")
+    await feed(fleet.connection, stream)
+    await windows_complete(fleet.connection, len(good))
+    worker.stop()
+    await running
+
+    refused = await read_topic(fleet.connection, DEAD_LETTERS)
+    letters = [decode_dead_letter(record.value) for record in refused]
+    assert {letter.origin_topic for letter in letters} == {REQUESTS.name}
+    assert {decode_event(letter.payload).event_id for letter in letters} == {one.event_id for one in bad}
+    findings = [decode_finding(record.value) for record in await read_topic(fleet.connection, FINDINGS)]
+    expected = replayed(good, 1).findings
+    assert expected
+    assert by_step(without_repeats(findings)) == by_step(expected)
