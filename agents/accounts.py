@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from agents.ingest import ORIGIN
 from agents.plane_agent import PlaneAgent
 from schemas.errors import MalformedRecord
-from schemas.evidence import encode_evidence, spread
+from schemas.evidence import NO_MORE, HourMark, encode_evidence, spread
 from schemas.topics import EVIDENCE
 from streams.account_plane import AccountPlane, PlaneOutput
 from streams.batch import NO_ORIGIN, ORIGINS
@@ -30,6 +30,24 @@ class AccountAgent(PlaneAgent):
     """Agent of the requests topic."""
 
     stage = "accounts"
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._speaking: set[int] = set()
+        """Partitions that the link planes know not to be silent."""
+
+    async def _take(self, plane: AccountPlane, partition: int, event: Any) -> None:
+        if partition not in self._speaking:
+            # it was silent, or another worker's: link planes that hold nothing back for it must do so again
+            # before the hour is over, or they would close it without this partition
+            self._speaking.add(partition)
+            self.publish(PlaneOutput(marks=[HourMark(partition, plane.closed_hour)]))
+        await super()._take(plane, partition, event)
+
+    def keep_only(self, partitions: set[int]) -> None:
+        """See `PlaneAgent`."""
+        super().keep_only(partitions)
+        self._speaking &= partitions
 
     def decode(self, plane: AccountPlane, records: Sequence[ConsumerRecord]) -> Requests:
         """See `PlaneAgent`."""
@@ -50,6 +68,8 @@ class AccountAgent(PlaneAgent):
                 self._outbox.put(EVIDENCE.name, item.key, data)
         for mark in output.marks:  # behind the evidence, in every partition
             self._outbox.put_everywhere(EVIDENCE.name, b"mark:%d" % mark.source, encode_evidence(mark))
+            if mark.hour == NO_MORE:
+                self._speaking.discard(mark.source)
 
 
 def _origin(record: ConsumerRecord) -> bytes:
