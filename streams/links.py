@@ -63,7 +63,9 @@ COLUMNS = np.dtype(
 _hash = HashCache()
 
 
-def _row(event: RequestEvent) -> tuple[list[int], int, int, int]:
+def identifiers(event: RequestEvent) -> tuple[list[int], int, int, int]:
+    """Values of the links in the order of `READERS` (0: none), owner (0: none), hash of the request settings,
+    epoch hour in which the account was made (0: not known)."""
     salt = event.fingerprint_id or ""
     values = []
     for kind, read in READERS.items():
@@ -95,7 +97,7 @@ def update(table: AccountTable, segment: Segment) -> None:
     _, place = np.unique(segment.event_slots[first], return_index=True)
     first = first[place]
     where = segment.event_slots[first]
-    rows = [_row(batch.events[number]) for number in segment.index[first].tolist()]
+    rows = [identifiers(batch.events[number]) for number in segment.index[first].tolist()]
     mine["hour"][where] = hours[first]
     mine["values"][where] = np.array([row[0] for row in rows], np.uint64)
     mine["owner"][where] = np.array([row[1] for row in rows], np.uint64)

@@ -51,6 +51,8 @@ class Crowd(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     visits_per_day: Positive | None = None
     """Median across accounts; `None`: as the habit."""
     visits_sigma: Annotated[float, Meta(ge=0)] | None = None
+    cv: Positive | None = None
+    """Burstiness of visits; `None`: as the habit, whose rates also wander from hour to hour."""
     day: Day | None = None
     starts_after: tuple[Share, Share] = (0.0, 0.0)
     """Share of the simulated span that passes before a group's first request, drawn evenly between."""

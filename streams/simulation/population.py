@@ -175,6 +175,8 @@ class Population:
                 sigma = usual.sigma if crowd.visits_sigma is None else crowd.visits_sigma
                 visits = np.exp(mu + sigma * rng.standard_normal(len(mine)))
                 self.visits_per_day[mine] = np.minimum(visits, self.scenario.most_visits_per_day)
+            if crowd.cv is not None:
+                self.cv[mine], self.wander[mine] = crowd.cv, 0.0
             if crowd.day is not None:
                 self.day[mine] = list(DAYS).index(crowd.day)
             if crowd.one_setting and len(mine):

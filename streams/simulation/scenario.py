@@ -17,7 +17,7 @@ from msgspec import Meta
 
 from schemas.errors import InvalidSetting
 from streams.simulation.attackers import HEAVY, TEMPLATED, Campaign
-from streams.simulation.crowds import Crowd
+from streams.simulation.crowds import Crowd, Shared
 from streams.simulation.text.writers import WRITERS
 
 HOUR_MS = 3_600_000
@@ -97,10 +97,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             scale=1.0,
             accounts=max(round(self.accounts * self.scale), 1),
             crowds=tuple(_scaled_crowd(one, self.scale) for one in self.crowds),
-            campaigns=tuple(
-                msgspec.structs.replace(one, accounts=_scaled(one.accounts, self.scale))
-                for one in self.campaigns
-            ),
+            campaigns=tuple(_scaled_campaign(one, self.scale) for one in self.campaigns),
         )
 
 
@@ -108,11 +105,23 @@ def _scaled(accounts: int, scale: float) -> int:
     return max(round(accounts * scale), min(accounts, FEWEST_SCALED))
 
 
+def _scaled_share(share: dict[Shared, int], ratio: float) -> dict[Shared, int]:
+    """As many accounts to a card, network or domain as before."""
+    return {kind: max(round(distinct * ratio), 1) for kind, distinct in share.items()}
+
+
+def _scaled_campaign(campaign: Campaign, scale: float) -> Campaign:
+    accounts = _scaled(campaign.accounts, scale)
+    share = _scaled_share(campaign.share, accounts / campaign.accounts)
+    return msgspec.structs.replace(campaign, accounts=accounts, share=share)
+
+
 def _scaled_crowd(crowd: Crowd, scale: float) -> Crowd:
     if crowd.groups > 1:
         return msgspec.structs.replace(crowd, groups=max(round(crowd.groups * scale), 1))
-    least, most = crowd.accounts
-    return msgspec.structs.replace(crowd, accounts=(_scaled(least, scale), _scaled(most, scale)))
+    least, most = (_scaled(accounts, scale) for accounts in crowd.accounts)
+    share = _scaled_share(crowd.share, most / crowd.accounts[1])
+    return msgspec.structs.replace(crowd, accounts=(least, most), share=share)
 
 
 def from_toml(text: str, base: dict[str, Any] | None = None) -> Scenario:

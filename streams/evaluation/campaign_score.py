@@ -1,0 +1,190 @@
+"""From alarms to figures: which campaigns were found, when, at what price."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.evaluation.campaign_baselines import Alarm
+from streams.evaluation.figures import poisson_interval
+from streams.group_statistics import FEWEST_MEMBERS
+
+Ints = NDArray[np.int64]
+
+POPULATION = "population"
+"""Line of the accounts that are in no crowd."""
+NEVER_H = 2**31
+
+
+class Attack(msgspec.Struct, frozen=True):
+    """One campaign, as it was."""
+
+    name: str
+    accounts: frozenset[str]
+    """Those that sent an attack request."""
+    start_hour: int
+    """Of its first attack request."""
+    answer_hours: Ints
+    """Hour of every answer to an attack request, ascending."""
+
+    def leaked_by(self, hour: int) -> int:
+        """Answers given up to the end of an hour; all of them where it was `NEVER_H`."""
+        return int(np.searchsorted(self.answer_hours, hour, side="right"))
+
+
+class World(msgspec.Struct, frozen=True):
+    """What alarms are scored against."""
+
+    attacks: tuple[Attack, ...]
+    crowd_of: Mapping[str, str]
+    """Account to its crowd, for accounts of crowds."""
+    allowed: frozenset[str]
+    """Crowds with a contract."""
+    account_days: Mapping[str, int]
+    """Crowd or `POPULATION` to its benign account-days with a request."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One campaign, as it was found."""
+
+    accounts: int
+    named: int
+    answers: int
+    first_h: int | None
+    """Hours from its first attack request to the end of the hour in which it was found."""
+    leaked_before_first_finding: int
+    leaked_before_half_named: int
+    leaked_before_most_named: int
+    """Nine in ten."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One kind of benign accounts."""
+
+    account_days: int
+    false_campaigns: int
+    accounts_named: int
+    """Also in true campaigns."""
+    suppressed: int
+
+
+class Score(msgspec.Struct, frozen=True):
+    """Figures of one detector. A campaign is found when `FEWEST_MEMBERS` of its accounts have been named (all
+    of them, where it has fewer); a group of names is a false campaign when less than half of them attack."""
+
+    account_days: int
+    campaigns: int
+    campaign_recall: float
+    account_recall: float
+    account_precision: float
+    purity: float
+    """Mean over true groups of names: share that belongs to the campaign most of them belong to."""
+    leaked_before_first_finding: int
+    leaked_before_half_named: int
+    leaked_before_most_named: int
+    leaked_fraction: float
+    false_campaigns: int
+    false_campaigns_per_million_account_days: float
+    per_million_high: float
+    """Upper end of its 95 % interval."""
+    suppressed: int
+    found: dict[str, Found]
+    benign: dict[str, Line]
+
+    def published(self) -> dict[str, Any]:
+        """The keys of the published JSON."""
+        return {
+            "account_days": self.account_days,
+            "campaigns": self.campaigns,
+            "campaign_recall": self.campaign_recall,
+            "account_recall": self.account_recall,
+            "account_precision": self.account_precision,
+            "leaked_before_first_finding": self.leaked_before_first_finding,
+            "leaked_fraction": self.leaked_fraction,
+            "false_campaigns_per_million_account_days": self.false_campaigns_per_million_account_days,
+            "confounders": {
+                name: {"false_campaigns": line.false_campaigns}
+                for name, line in self.benign.items()
+                if name != POPULATION
+            },
+        }
+
+
+def score(alarms: Iterable[Alarm], world: World) -> Score:
+    """Figures of one detector from all of its alarms."""
+    attack_of = {account: attack.name for attack in world.attacks for account in attack.accounts}
+    groups: dict[str, dict[str, int]] = {}
+    for alarm in alarms:
+        group = groups.setdefault(alarm.name, {})
+        for account in alarm.accounts:
+            group.setdefault(account, alarm.hour)
+    named: dict[str, int] = {}
+    innocents: set[str] = set()
+    false, suppressed, purities = Counter[str](), Counter[str](), []
+    for group in groups.values():
+        attackers = Counter(attack_of[one] for one in group if one in attack_of)
+        others = Counter(world.crowd_of.get(one, POPULATION) for one in group if one not in attack_of)
+        innocents.update(one for one in group if one not in attack_of)
+        if attackers.total() * 2 >= len(group):
+            purities.append(max(attackers.values()) / len(group))
+            for account, hour in group.items():
+                if account in attack_of:
+                    named[account] = min(hour, named.get(account, NEVER_H))
+        else:
+            most = max(sorted(others), key=lambda name: others[name])
+            (suppressed if most in world.allowed else false)[most] += 1
+    found = {attack.name: _found(attack, named) for attack in world.attacks}
+    wrong = {one for one in innocents if world.crowd_of.get(one) not in world.allowed}
+    days, count = sum(world.account_days.values()), false.total()
+    answers = sum(one.answers for one in found.values())
+    leaked = sum(one.leaked_before_first_finding for one in found.values())
+    by_line = Counter(world.crowd_of.get(one, POPULATION) for one in innocents)
+    return Score(
+        account_days=days,
+        campaigns=len(found),
+        campaign_recall=_share(sum(one.first_h is not None for one in found.values()), len(found)),
+        account_recall=_share(len(named), len(attack_of)),
+        account_precision=_share(len(named), len(named) + len(wrong)) if named or wrong else 1.0,
+        purity=float(np.mean(purities)) if purities else 1.0,
+        leaked_before_first_finding=leaked,
+        leaked_before_half_named=sum(one.leaked_before_half_named for one in found.values()),
+        leaked_before_most_named=sum(one.leaked_before_most_named for one in found.values()),
+        leaked_fraction=_share(leaked, answers),
+        false_campaigns=count,
+        false_campaigns_per_million_account_days=1e6 * _share(count, days),
+        per_million_high=1e6 * poisson_interval(count)[1] / max(days, 1),
+        suppressed=suppressed.total(),
+        found=found,
+        benign={
+            name: Line(days, false[name], by_line[name], suppressed[name])
+            for name, days in world.account_days.items()
+        },
+    )
+
+
+def _found(attack: Attack, named: Mapping[str, int]) -> Found:
+    hours = np.sort([named[one] for one in attack.accounts if one in named])
+
+    def reached(accounts: int) -> int:
+        return int(hours[accounts - 1]) if 0 < accounts <= len(hours) else NEVER_H
+
+    size = len(attack.accounts)
+    first = reached(min(FEWEST_MEMBERS, size))
+    return Found(
+        accounts=size,
+        named=len(hours),
+        answers=len(attack.answer_hours),
+        first_h=None if first == NEVER_H else first + 1 - attack.start_hour,
+        leaked_before_first_finding=attack.leaked_by(first),
+        leaked_before_half_named=attack.leaked_by(reached(-(-size // 2))),
+        leaked_before_most_named=attack.leaked_by(reached(-(-9 * size // 10))),
+    )
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else 0.0

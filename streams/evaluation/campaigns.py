@@ -1,0 +1,260 @@
+"""The campaign protocol: a simulated provider through the link and campaign planes, hour by hour.
+
+Requests are drawn as columns and reach the planes as the evidence account planes would tell
+(`streams.evaluation.campaign_evidence`). Nothing is set on the run: parameters are the shipped ones, what the
+planes learn they learn from the stream they judge, attackers included. Everything about accounts is
+simulated; see `streams.simulation`.
+
+The ablation by kind of link asks further campaign planes that do not hear of groups of one kind (or hear of
+one kind only). What the link plane learns from the other groups is left as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from time import process_time
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind, spread
+from schemas.finding import Finding
+from streams.batch import hash64
+from streams.campaign_plane import CampaignPlane
+from streams.config import DetectionConfig
+from streams.evaluation.campaign_baselines import Alarm, baselines
+from streams.evaluation.campaign_evidence import EvidenceColumns, Hour
+from streams.evaluation.campaign_score import POPULATION, Attack, Score, World, score
+from streams.fingerprint import Fingerprinter
+from streams.link_plane import LinkPlane
+from streams.simulation.content import Content
+from streams.simulation.identity import NOBODY
+from streams.simulation.population import Population
+from streams.simulation.scenario import Scenario
+from streams.simulation.traffic import Traffic
+
+Bools = NDArray[np.bool_]
+
+CANDIDATE_SHARE = 0.5
+"""Share of a candidate's accounts that must be of one group for it to be that group's."""
+
+
+class Cost(msgspec.Struct):
+    """Seconds of processor time, and how much they were spent on."""
+
+    simulation_s: float = 0.0
+    link_plane_s: float = 0.0
+    campaign_plane_s: float = 0.0
+    baselines_s: float = 0.0
+    requests: int = 0
+    summaries: int = 0
+    """Account-hours."""
+    links: int = 0
+    """Summaries times links of each."""
+    reports: int = 0
+    link_bytes: int = 0
+    """Stored state of the link plane at the end ..."""
+    links_held: int = 0
+    accounts_held: int = 0
+    campaign_bytes: int = 0
+    """... and of the campaign plane."""
+    groups_held: int = 0
+
+
+class Outcome(msgspec.Struct):
+    """Everything about one run."""
+
+    score: Score
+    baselines: dict[str, Score]
+    ablation: dict[str, Score]
+    """``without <kind>`` and ``only <kind>``."""
+    candidates: dict[str, int]
+    """Crowd to how many of its groups were a candidate: more alike than the days before allow."""
+    groups: dict[str, int]
+    """Crowd to how many groups it has."""
+    findings: list[Finding]
+    cost: Cost
+    accounts: int
+    attackers: int
+    hours: int
+
+    def published(self) -> dict[str, object]:
+        """The published JSON."""
+        rules = {name: one.published() for name, one in self.baselines.items()}
+        return {**self.score.published(), "baselines": rules}
+
+
+class View(NamedTuple):
+    """A campaign plane and the kinds of links whose groups it hears of."""
+
+    plane: CampaignPlane
+    kinds: frozenset[LinkKind]
+
+
+class CampaignRun:
+    """One world, once.
+
+    Args:
+        scenario: at the size it is run at.
+        secret: of the fingerprints.
+        comparisons: run baselines and ablation as well.
+    """
+
+    def __init__(
+        self, scenario: Scenario, config: DetectionConfig, secret: bytes, *, comparisons: bool = True
+    ) -> None:
+        self._scenario = scenario
+        traffic = Traffic(scenario, text=False)
+        self.population: Population = traffic.population
+        self._hours = EvidenceColumns(traffic, Content(self.population, Fingerprinter(secret, "k1")))
+        self._links = LinkPlane(config)
+        self._views = {"all": View(CampaignPlane(config), frozenset(LinkKind))}
+        self._views |= dict(_ablation(config)) if comparisons else {}
+        self._rules = baselines() if comparisons else {}
+        self._alarms: dict[str, list[Alarm]] = {name: [] for name in (*self._views, *self._rules)}
+        self._findings: list[Finding] = []
+        self._days: Counter[str] = Counter()
+        self._answers: dict[int, Counter[int]] = {}
+        """Campaign to hour to answers."""
+        self._starts: dict[int, int] = {}
+        """Campaign to the hour of its first attack request."""
+        self._attacked = np.zeros(self.population.size, np.bool_)
+        self._row_of = {
+            hash64(f"{scenario.tenant_id}:{self.population.account_id(row)}"): row
+            for row in range(self.population.size)
+        }
+        self._known_candidates: set[int] = set()
+        self._candidates: dict[str, set[int]] = {}
+        self.cost = Cost()
+
+    def run(self, advance: Callable[[int], object] = lambda hours: None) -> Outcome:
+        """Run to the end. `advance` is told of every hour that has passed."""
+        seen_today = np.zeros(self.population.size, np.bool_)
+        mark = process_time()
+        for hour in self._hours:
+            self.cost.simulation_s += process_time() - mark
+            self._note(hour, seen_today)
+            self._judge(hour)
+            advance(1)
+            mark = process_time()
+        self._close_day(seen_today)
+        return self._outcome()
+
+    def _judge(self, hour: Hour) -> None:
+        cost, started = self.cost, process_time()
+        items: list[LinkEvidence | HourMark] = [item for one in hour.evidence for item in spread(one)]
+        output = self._links.process([*items, HourMark(0, hour.hour)])
+        judged = process_time()
+        for name, (plane, kinds) in self._views.items():
+            told: list[GroupReport | HourMark] = [one for one in output.reports if one.kind in kinds]
+            began = process_time()
+            findings = plane.process([*told, HourMark(0, output.complete_hour)]).findings
+            self._alarms[name] += [Alarm(one.finding_id, hour.hour, one.members) for one in findings]
+            if name == "all":
+                cost.campaign_plane_s += process_time() - began
+                self._findings += findings
+        compared = process_time()
+        for name, rule in self._rules.items():
+            self._alarms[name] += rule.take(hour.evidence, hour.hour)
+        self._note_candidates()
+        cost.link_plane_s += judged - started
+        cost.baselines_s += process_time() - compared
+        cost.requests += len(hour.calls.account)
+        cost.summaries += len(hour.evidence)
+        cost.links += len(items)
+        cost.reports += len(output.reports)
+
+    def _note(self, hour: Hour, seen_today: Bools) -> None:
+        """What the score needs of an hour."""
+        if hour.hour % 24 == 0:
+            self._close_day(seen_today)
+        seen_today[hour.rows] = True
+        calls, campaign = hour.calls, self.population.campaign[hour.calls.account]
+        attack = (campaign != NOBODY) & ~hour.aside
+        self._attacked[calls.account[attack]] = True
+        for number in np.unique(campaign[attack]).tolist():
+            self._starts.setdefault(number, hour.hour)
+            answered = int((campaign[attack & ~calls.failed] == number).sum())
+            self._answers.setdefault(number, Counter())[hour.hour] = answered
+
+    def _close_day(self, seen_today: Bools) -> None:
+        seen = np.flatnonzero(seen_today[: self.population.benign])
+        for crowd, count in zip(*np.unique(self.population.crowd[seen], return_counts=True), strict=True):
+            self._days[self._crowd_name(int(crowd))] += int(count)
+        seen_today[:] = False
+
+    def _crowd_name(self, crowd: int) -> str:
+        return POPULATION if crowd == NOBODY else self._scenario.crowds[crowd].name
+
+    def _note_candidates(self) -> None:
+        """Groups of crowds among what the meeting places hold."""
+        for place in self._links.places.values():
+            for group in place.groups.values():
+                if group.value not in self._known_candidates:
+                    self._known_candidates.add(group.value)
+                    rows = [self._row_of[one] for one in group.core if one in self._row_of]
+                    numbers = Counter(self.population.group[rows].tolist())
+                    number, count = numbers.most_common(1)[0]
+                    if number != NOBODY and count >= CANDIDATE_SHARE * len(rows):
+                        first = int(np.argmax(self.population.group == number))
+                        name = self._crowd_name(int(self.population.crowd[first]))
+                        self._candidates.setdefault(name, set()).add(number)
+
+    def _outcome(self) -> Outcome:
+        world = self._world()
+        scores = {name: score(alarms, world) for name, alarms in self._alarms.items()}
+        self._measure_state()
+        return Outcome(
+            score=scores["all"],
+            baselines={name: scores[name] for name in self._rules},
+            ablation={name: scores[name] for name in self._views if name != "all"},
+            candidates={name: len(numbers) for name, numbers in self._candidates.items()},
+            groups={one.name: one.groups for one in self._scenario.crowds},
+            findings=self._findings,
+            cost=self.cost,
+            accounts=self.population.size,
+            attackers=int(self._attacked.sum()),
+            hours=self._scenario.duration_s // 3600,
+        )
+
+    def _world(self) -> World:
+        population, scenario = self.population, self._scenario
+        name = population.account_id
+        attacks = []
+        for number, starts in sorted(self._starts.items()):
+            rows = np.flatnonzero((population.campaign == number) & self._attacked)
+            hours = self._answers[number]
+            attacks.append(
+                Attack(
+                    name=scenario.campaigns[number].name,
+                    accounts=frozenset(name(row) for row in rows.tolist()),
+                    start_hour=starts,
+                    answer_hours=np.repeat(list(hours), list(hours.values())),
+                )
+            )
+        lines = (POPULATION, *dict.fromkeys(crowd.name for crowd in scenario.crowds))
+        return World(
+            attacks=tuple(attacks),
+            crowd_of={
+                name(row): self._crowd_name(int(population.crowd[row]))
+                for row in range(scenario.accounts, population.benign)
+            },
+            allowed=frozenset(crowd.name for crowd in scenario.crowds if crowd.allowed),
+            account_days={line: self._days[line] for line in lines},
+        )
+
+    def _measure_state(self) -> None:
+        cost, links, campaigns = self.cost, self._links, self._views["all"][0]
+        cost.link_bytes = sum(len(key) + len(value or b"") for key, value in links.take_changes())
+        cost.campaign_bytes = sum(len(key) + len(value or b"") for key, value in campaigns.take_changes())
+        cost.links_held, cost.accounts_held = len(links.links), links.stats()["accounts"]
+        cost.groups_held = campaigns.stats()["suspicious_groups"]
+
+
+def _ablation(config: DetectionConfig) -> Iterator[tuple[str, View]]:
+    for kind in LinkKind:
+        yield f"without {kind.label}", View(CampaignPlane(config), frozenset(LinkKind) - {kind})
+        yield f"only {kind.label}", View(CampaignPlane(config), frozenset({kind}))
