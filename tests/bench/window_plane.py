@@ -59,6 +59,7 @@ class WindowPlane:
         self.offset = np.full(1024, -1, np.int64)
         self.touched = np.zeros(1024, np.bool_)
         self.watermark = Watermark(lateness_ms=LATENESS_S * 1000)  # of the fleet's interface; not used
+        self.closed_hour = -(2**31)  # likewise
         self.newest_ms = NOTHING
         self.applied_offset = -1
         self.events = self.late = 0
