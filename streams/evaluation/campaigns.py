@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from time import process_time
 from typing import NamedTuple
 
 import msgspec
@@ -101,11 +100,19 @@ class CampaignRun:
         scenario: at the size it is run at.
         secret: of the fingerprints.
         comparisons: run baselines and ablation as well.
+        clock: seconds of processor time, for `Cost`.
     """
 
     def __init__(
-        self, scenario: Scenario, config: DetectionConfig, secret: bytes, *, comparisons: bool = True
+        self,
+        scenario: Scenario,
+        config: DetectionConfig,
+        secret: bytes,
+        *,
+        comparisons: bool = True,
+        clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self._clock = clock
         self._scenario = scenario
         traffic = Traffic(scenario, text=False)
         self.population: Population = traffic.population
@@ -133,35 +140,35 @@ class CampaignRun:
     def run(self, advance: Callable[[int], object] = lambda hours: None) -> Outcome:
         """Run to the end. `advance` is told of every hour that has passed."""
         seen_today = np.zeros(self.population.size, np.bool_)
-        mark = process_time()
+        mark = self._clock()
         for hour in self._hours:
-            self.cost.simulation_s += process_time() - mark
+            self.cost.simulation_s += self._clock() - mark
             self._note(hour, seen_today)
             self._judge(hour)
             advance(1)
-            mark = process_time()
+            mark = self._clock()
         self._close_day(seen_today)
         return self._outcome()
 
     def _judge(self, hour: Hour) -> None:
-        cost, started = self.cost, process_time()
+        cost, started = self.cost, self._clock()
         items: list[LinkEvidence | HourMark] = [item for one in hour.evidence for item in spread(one)]
         output = self._links.process([*items, HourMark(0, hour.hour)])
-        judged = process_time()
+        judged = self._clock()
         for name, (plane, kinds) in self._views.items():
             told: list[GroupReport | HourMark] = [one for one in output.reports if one.kind in kinds]
-            began = process_time()
+            began = self._clock()
             findings = plane.process([*told, HourMark(0, output.complete_hour)]).findings
             self._alarms[name] += [Alarm(one.finding_id, hour.hour, one.members) for one in findings]
             if name == "all":
-                cost.campaign_plane_s += process_time() - began
+                cost.campaign_plane_s += self._clock() - began
                 self._findings += findings
-        compared = process_time()
+        compared = self._clock()
         for name, rule in self._rules.items():
             self._alarms[name] += rule.take(hour.evidence, hour.hour)
         self._note_candidates()
         cost.link_plane_s += judged - started
-        cost.baselines_s += process_time() - compared
+        cost.baselines_s += self._clock() - compared
         cost.requests += len(hour.calls.account)
         cost.summaries += len(hour.evidence)
         cost.links += len(items)
