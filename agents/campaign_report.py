@@ -1,0 +1,152 @@
+"""The figures of the campaign evaluation for people: terminal tables and an HTML page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rich.table import Table
+
+from agents.charts import bar_chart
+from agents.html_report import HtmlReport
+from schemas.finding import Lifecycle
+from streams.evaluation.campaign_score import POPULATION, Score
+from streams.evaluation.campaigns import Outcome
+from streams.simulation.scenario import Scenario
+
+OURS = "stillwatch"
+
+
+class Section(NamedTuple):
+    """One table."""
+
+    title: str
+    headings: list[str]
+    rows: list[list[str]]
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def _detector_row(name: str, score: Score) -> list[str]:
+    return [
+        name, _share(score.campaign_recall), _share(score.account_recall), _share(score.account_precision),
+        _count(score.leaked_before_first_finding), _share(score.leaked_fraction),
+        _count(score.false_campaigns), _count(score.false_campaigns_per_million_account_days),
+    ]  # fmt: skip
+
+
+_DETECTOR_HEADINGS = [
+    "", "campaigns found", "accounts named", "precision", "leaked before finding", "of all answers",
+    "false campaigns", "per million account-days",
+]  # fmt: skip
+
+
+def _sections(outcome: Outcome) -> Iterable[Section]:
+    """All tables in order."""
+    ours = outcome.score
+    yield Section(
+        "Campaigns",
+        ["campaign", "accounts", "named", "found after, h", "answers", "leaked", "until 50 %", "until 90 %"],
+        [
+            [
+                name, _count(one.accounts), _count(one.named),
+                "never" if one.first_h is None else _count(one.first_h), _count(one.answers),
+                _count(one.leaked_before_first_finding), _count(one.leaked_before_half_named),
+                _count(one.leaked_before_most_named),
+            ]
+            for name, one in ours.found.items()
+        ],
+    )  # fmt: skip
+    rows = [_detector_row(OURS, ours), *(_detector_row(name, one) for name, one in outcome.baselines.items())]
+    yield Section("Beside simpler rules on the same stream", _DETECTOR_HEADINGS, rows)
+    yield Section(
+        "Benign accounts",
+        ["kind", "groups", "account-days", "candidates", "false campaigns", "suppressed", "accounts named"],
+        [
+            [
+                name, "-" if name == POPULATION else _count(outcome.groups.get(name, 0)),
+                _count(line.account_days), _count(outcome.candidates.get(name, 0)),
+                _count(line.false_campaigns), _count(line.suppressed), _count(line.accounts_named),
+            ]
+            for name, line in ours.benign.items()
+        ],
+    )  # fmt: skip
+    if outcome.ablation:
+        rows = [_detector_row(name, one) for name, one in outcome.ablation.items()]
+        yield Section("Ablation by kind of link", _DETECTOR_HEADINGS, rows)
+    headings = ["plane", "processor, s", "us per request", "us per unit", "bytes per link or group"]
+    yield Section("Cost", headings, _costs(outcome))
+
+
+def _costs(outcome: Outcome) -> list[list[str]]:
+    cost = outcome.cost
+
+    def row(name: str, seconds: float, units: int, unit: str, held: int, stored: int) -> list[str]:
+        per_request = f"{1e6 * seconds / max(cost.requests, 1):.2f}"
+        per_unit = f"{1e6 * seconds / units:,.1f} / {unit}" if units else "-"
+        size = f"{stored / held:,.0f}" if held else "-"
+        return [name, f"{seconds:.1f}", per_request, per_unit, size]
+
+    links, groups = (cost.links_held, cost.link_bytes), (cost.groups_held, cost.campaign_bytes)
+    return [
+        row("simulation", cost.simulation_s, cost.summaries, "account-hour", 0, 0),
+        row("link plane", cost.link_plane_s, cost.links, "account-link-hour", *links),
+        row("campaign plane", cost.campaign_plane_s, cost.reports, "report", *groups),
+    ]
+
+
+def campaign_facts(outcome: Outcome, scenario: Scenario, wall_s: float, peak_mb: float) -> str:
+    """What was run, in a sentence or two."""
+    score = outcome.score
+    return (
+        f"{outcome.accounts:,} simulated accounts ({outcome.attackers:,} attackers) over {outcome.hours} h, "
+        f"seed {scenario.seed}: {outcome.cost.requests:,} requests, {score.account_days:,} benign "
+        f"account-days, {score.false_campaigns} false campaigns (95 %: at most {score.per_million_high:,.0f} "
+        f"per million account-days). Leaked until half of the members were named: "
+        f"{score.leaked_before_half_named:,}, until nine in ten: {score.leaked_before_most_named:,}. {wall_s:,.0f} s wall, peak {peak_mb:,.0f} "
+        "MB. Accounts, identities and texts are simulated."
+    )
+
+
+def campaign_tables(outcome: Outcome) -> Iterable[Table]:
+    """For the terminal."""
+    for section in _sections(outcome):
+        found = Table(title=section.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        for number, heading in enumerate(section.headings):
+            found.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+        for row in section.rows:
+            found.add_row(*row, style="bold" if row[0] == OURS else None)
+        yield found
+
+
+def campaign_page(page: HtmlReport, outcome: Outcome, facts: str) -> None:
+    """Charts and tables."""
+    page.paragraph(facts)
+    everyone = {OURS: outcome.score, **outcome.baselines}
+    leaked = {name: float(one.leaked_before_first_finding) for name, one in everyone.items()}
+    false = {name: float(one.false_campaigns) for name, one in everyone.items()}
+    named = {name: 100 * one.account_recall for name, one in everyone.items()}
+    page.chart(bar_chart("answers leaked before the first finding", leaked, x_label="answers"))
+    page.chart(bar_chart("false campaigns", false, x_label="groups of names"))
+    page.chart(bar_chart("accounts of campaigns named", named, x_label="%"))
+    for section in _sections(outcome):
+        page.heading(section.title)
+        page.table(section.headings, section.rows)
+    page.heading("Findings")
+    told = [one for one in outcome.findings if one.lifecycle is not Lifecycle.CLOSE]
+    page.table(
+        ["finding", "step", "time (UTC)", "accounts", "answers", "why"],
+        [
+            [
+                one.subject_id, one.lifecycle.value, f"{one.time:%Y-%m-%d %H:%M}", _count(one.member_count),
+                _count(one.leaked_count), "; ".join(one.reasons[:3]),
+            ]
+            for one in told
+        ],
+    )  # fmt: skip
