@@ -103,15 +103,17 @@ def _costs(outcome: Outcome) -> list[list[str]]:
 
 def campaign_facts(outcome: Outcome, scenario: Scenario, wall_s: float, peak_mb: float) -> str:
     """What was run, in a sentence or two."""
-    score = outcome.score
-    return (
+    score, cost = outcome.score, outcome.cost
+    parts = (
         f"{outcome.accounts:,} simulated accounts ({outcome.attackers:,} attackers) over {outcome.hours} h, "
-        f"seed {scenario.seed}: {outcome.cost.requests:,} requests, {score.account_days:,} benign "
-        f"account-days, {score.false_campaigns} false campaigns (95 %: at most {score.per_million_high:,.0f} "
-        f"per million account-days). Leaked until half of the members were named: "
-        f"{score.leaked_before_half_named:,}, until nine in ten: {score.leaked_before_most_named:,}. {wall_s:,.0f} s wall, peak {peak_mb:,.0f} "
-        "MB. Accounts, identities and texts are simulated."
+        f"seed {scenario.seed}: {cost.requests:,} requests, {score.account_days:,} benign account-days, "
+        f"{score.false_campaigns} false campaigns (95 %: at most {score.per_million_high:,.0f} per million "
+        "account-days).",
+        f"Leaked until half of the members were named: {score.leaked_before_half_named:,}, until nine in "
+        f"ten: {score.leaked_before_most_named:,}.",
+        f"{wall_s:,.0f} s wall, peak {peak_mb:,.0f} MB. Accounts, identities and texts are simulated.",
     )
+    return " ".join(parts)
 
 
 def campaign_tables(outcome: Outcome) -> Iterable[Table]:
