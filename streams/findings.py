@@ -31,7 +31,8 @@ class Judge:
 
     def __init__(self, detectors: Sequence[Detector], config: DetectionConfig) -> None:
         self.detectors = detectors
-        self.fusion = Fusion([detector.metadata.nature for detector in detectors])
+        known = [detector.metadata for detector in detectors]
+        self.fusion = Fusion([one.nature for one in known], [one.weight for one in known])
         self.threshold_nats = budget.threshold_nats(config.alerts_per_million_account_days)
 
     def open(

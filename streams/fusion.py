@@ -2,9 +2,9 @@
 
 Two combinations share the budget:
 
-- **harmonic mean** of all p-values, with equal weights for natures of evidence and, within one, for
-  detectors. Valid under any dependence where it is small, and lets one strong detector speak for itself.
-  Source: D. J. Wilson, The harmonic mean p-value for combining dependent tests, PNAS 116 (2019).
+- **harmonic mean** of all p-values, with weights fixed beforehand. Valid under any dependence where it is
+  small, and lets one strong detector speak for itself. Source: D. J. Wilson, The harmonic mean p-value for
+  combining dependent tests, PNAS 116 (2019).
 - **Fisher's product over natures**: what is asked, how it is asked and what is taken are measured on
   different columns of a request, so surprise in two of them adds up. Within a nature detectors look at the
   same thing and do not add; there the harmonic mean stands for all. What natures have in common all the same
@@ -33,26 +33,31 @@ class Fusion:
 
     Args:
         natures: of each detector, in the order of score columns.
+        weights: of each detector; default equal ones for natures and, within one, for detectors.
 
     >>> fusion = Fusion(["content", "content", "conduct"])
     >>> fusion.fuse(np.array([[20.0, 0.0, 0.0], [11.0, 0.0, 11.0], [0.0, 0.0, 0.0]])).round(1).tolist()
     [17.9, 14.9, 0.0]
     """
 
-    def __init__(self, natures: Sequence[str]) -> None:
+    def __init__(self, natures: Sequence[str], weights: Sequence[float] | None = None) -> None:
         kinds = sorted(set(natures))
         self._columns = [np.flatnonzero([nature == kind for nature in natures]) for kind in kinds]
-        self.weights: Floats = np.zeros(len(natures))
+        if weights is None:
+            weights = [1 / natures.count(nature) for nature in natures]
+        self.weights: Floats = np.asarray(weights, np.float64) / sum(weights)
         """Of the harmonic mean; sum to 1."""
-        for columns in self._columns:
-            self.weights[columns] = 1 / len(kinds) / len(columns)
+        self._within = [self.weights[columns] / self.weights[columns].sum() for columns in self._columns]
 
     def fuse(self, nats: Floats) -> Floats:
         """Fused surprise in nats, (m,), from per-detector nats (m, d)."""
         harmonic = _log_mean_exp(nats, self.weights)
         if len(self._columns) < 2:
             return np.maximum(harmonic, 0.0)
-        each = [_log_mean_exp(nats[:, columns], 1 / len(columns)) for columns in self._columns]
+        each = [
+            _log_mean_exp(nats[:, columns], weights)
+            for columns, weights in zip(self._columns, self._within, strict=True)
+        ]
         total = np.maximum(np.stack(each, axis=1), 0.0).sum(axis=1) / DEPENDENCE
         both = np.maximum(harmonic, product_nats(total, len(each)))
         fused: Floats = np.maximum(both - np.log(2), 0.0)
@@ -71,7 +76,7 @@ class Fusion:
         return strength / strength.sum() if strength.any() else self.weights
 
 
-def _log_mean_exp(nats: Floats, weights: Floats | float) -> Floats:
+def _log_mean_exp(nats: Floats, weights: Floats) -> Floats:
     """Logarithm of the weighted mean of ``exp(nats)`` over the second axis."""
     highest = nats.max(axis=1)
     mean: Floats = np.log((weights * np.exp(nats - highest[:, None])).sum(axis=1)) + highest

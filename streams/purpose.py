@@ -17,11 +17,13 @@ from streams.account_table import AccountTable
 PURPOSE_NATS = 9.0
 """Most nats content may give such an account; an alert takes about 15 from one detector."""
 
-COLD_TEMPERATURE = 0.2
+COLD_TEMPERATURE = 0.3
+"""What is sampled at this or below repeats itself: right for measuring a model or for filling fields, and
+poor training data, for which pipelines sample at 0.6 or more (DeepSeek-R1) or at 1 (Stanford Alpaca)."""
 COLD_SHARE = 0.9
 EVALUATION_REQUESTS = 2000
-"""Nearly greedy sampling throughout, up to so many requests: a model evaluation. The usual benchmarks have
-1,319 questions or fewer."""
+"""Nearly greedy sampling throughout, up to so many requests in two days: a model evaluation, or a nightly
+job. The usual benchmarks have 1,319 questions or fewer."""
 
 BRIEF_TOKENS = 100
 """Answers shorter than this on average are labels and fields, no training data."""
@@ -37,5 +39,5 @@ def shown(table: AccountTable, slots: NDArray[np.intp], cold: NDArray[np.bool_])
     answers = rows["hour_output"][slots].sum(axis=1, dtype=np.int64)
     requests = rows["hour_requests"][slots].sum(axis=1, dtype=np.int64)
     brief = (answers > 0) & (answers <= BRIEF_TOKENS * requests)
-    result: NDArray[np.bool_] = brief | (cold & (rows["events"][slots] <= EVALUATION_REQUESTS))
+    result: NDArray[np.bool_] = brief | (cold & (requests <= EVALUATION_REQUESTS))
     return result

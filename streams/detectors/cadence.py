@@ -46,6 +46,7 @@ METADATA = DetectorMetadata(
     description=__doc__,
     kind="behavioral",
     nature="conduct",
+    weight=4.0,
     techniques=("AML.T0040", "AML.T0024.002"),
     runbook=(
         "Histogram the gaps between the account's requests in `requests`.",

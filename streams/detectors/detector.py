@@ -38,6 +38,9 @@ class DetectorMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """Title of a finding that this detector leads."""
     alone: bool = True
     """May open a finding by itself; otherwise its scores are bounded, and add to those of others only."""
+    weight: float = 1.0
+    """Its share of the alert budget, relative to the others: fixed beforehand, more for those who can speak
+    for themselves (see `streams.fusion`)."""
     description: str
     kind: Literal["rule", "behavioral", "statistical", "learning", "fingerprinting"]
     """OCSF `analytic.type_id` 1 to 5."""

@@ -47,6 +47,7 @@ METADATA = DetectorMetadata(
     description=__doc__,
     kind="statistical",
     nature="yield",
+    weight=2.0,
     techniques=("AML.T0024.002", "AML.T0034"),
     runbook=(
         "Compare `output_tokens` with `max_tokens` and with `input_tokens` in the account's `requests`.",

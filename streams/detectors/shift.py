@@ -72,6 +72,7 @@ METADATA = DetectorMetadata(
     description=__doc__,
     kind="statistical",
     nature="content",
+    weight=4.0,
     techniques=("AML.T0024.002", "AML.T0040"),
     runbook=(
         "Read the lengths, topics and templates of the account's `requests`: one kind of task, or many?",

@@ -71,6 +71,7 @@ METADATA = DetectorMetadata(
     description=__doc__,
     kind="fingerprinting",
     nature="content",
+    weight=4.0,
     techniques=("AML.T0065", "AML.T0024.002"),
     runbook=(
         "Group the account's `requests` by `template_hash` and `template_tail_hash`.",

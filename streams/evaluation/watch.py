@@ -28,8 +28,9 @@ class Watch:
         self.without: dict[str, set[str]] = {name: set() for name in names}
         self.alone: dict[str, set[str]] = {name: set() for name in names}
         self._threshold, self._from_ms, self._names = plane.judge.threshold_nats, from_ms, names
-        natures = [detector.metadata.nature for detector in plane.detectors]
-        self._rest = [Fusion(natures[:place] + natures[place + 1 :]) for place in range(len(natures))]
+        known = [detector.metadata for detector in plane.detectors]
+        rest = [known[:place] + known[place + 1 :] for place in range(len(known))]
+        self._rest = [Fusion([one.nature for one in some], [one.weight for one in some]) for some in rest]
         plane.on_look = self._look
 
     def _look(
