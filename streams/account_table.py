@@ -95,23 +95,29 @@ class AccountTable:
             intp (n,) rows; and the rows among them that are new, with the place of their first key.
         """
         slots = self.slots
-        try:
-            return np.fromiter(map(slots.__getitem__, keys), np.intp, len(keys)), {}
-        except KeyError:
-            pass
+        known = list(map(slots.get, keys))
+        if None not in known:
+            return np.array(known, np.intp), {}
         missing: dict[str, int] = {}
-        for place, key in enumerate(keys):
-            if key not in slots:
-                missing.setdefault(key, place)
+        for place, slot in enumerate(known):
+            if slot is None:
+                missing.setdefault(keys[place], place)
         if len(slots) + len(missing) > self.capacity:
-            self._evict(len(missing), {*protected, *(slots[key] for key in keys if key in slots)})
-        new = {self.add(key): place for key, place in missing.items()}
+            self._evict(len(missing), {*protected, *(slot for slot in known if slot is not None)})
+        new = {self._place(key): place for key, place in missing.items()}
+        self.rows[list(new)] = self._blank
         return np.fromiter(map(slots.__getitem__, keys), np.intp, len(keys)), new
 
     def add(self, key: str) -> int:
         """A blank row for a new key. Raises `KeyError` if there is none left or the key is known."""
         if key in self.slots:
             raise KeyError(key)
+        slot = self._place(key)
+        self.rows[slot] = self._blank
+        return slot
+
+    def _place(self, key: str) -> int:
+        """Give a new key a row."""
         if self._free:
             slot = self._free.pop()
             self.keys[slot] = key
@@ -120,7 +126,6 @@ class AccountTable:
             self.keys.append(key)
         else:
             raise KeyError(f"table is full ({self.capacity} accounts)")
-        self.rows[slot] = self._blank
         self.slots[key] = slot
         self.removed.discard(key)
         return slot

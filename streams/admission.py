@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from streams import checkpoints, windows
 from streams.account_table import RECENT_EVENTS, AccountTable
 from streams.baselines import CohortBaselines
-from streams.batch import EventBatch
+from streams.batch import EventBatch, stretches
 from streams.windows import HOUR_MS
 
 
@@ -83,7 +83,7 @@ def _rank(groups: NDArray[Any]) -> NDArray[np.int64]:
     """int64 (n,): how many earlier elements are equal to this one."""
     order = np.argsort(groups, kind="stable")
     ordered = groups[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    starts = stretches(ordered)
     rank = np.empty(len(groups), np.int64)
-    rank[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))
+    rank[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
     return rank

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, overload
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from xxhash import xxh3_64_intdigest as digest
 
 from schemas.event import RequestEvent, decode_trusted_event, trusted_decoder
@@ -249,8 +250,8 @@ class EventBatch:
     @cached_property
     def elicitation(self) -> Ints:
         """int64 (n,): `reasoning_elicitation` in thousandths, so that sums are exact; -1 where absent."""
-        scores = np.array(self._fields["reasoning_elicitation"], np.float64)
-        return np.nan_to_num(np.rint(1000 * scores), nan=-1.0).astype(np.int64)
+        scores = np.rint(1000 * np.array(self._fields["reasoning_elicitation"], np.float64))
+        return np.where(np.isnan(scores), -1, scores).astype(np.int64)
 
     @cached_property
     def completed(self) -> Bools:
@@ -260,14 +261,15 @@ class EventBatch:
     def _hashes(self, name: str) -> Hashes:
         """uint64 (n,): 0 where absent. Salted with `fingerprint_id`, so that values of different
         fingerprints can never be equal."""
-        hashes = np.zeros(len(self.events), np.uint64)
-        texts, ids = self._fields[name], self._fields["fingerprint_id"]
-        for fingerprint_id in set(ids):
-            salt = _names(fingerprint_id or "") & 0xFFFFFFFF
-            places = [place for place, text in enumerate(texts) if text and ids[place] == fingerprint_id]
-            found = [digest(texts[place].encode(), salt) for place in places]
-            hashes[places] = np.maximum(np.array(found, np.uint64), np.uint64(1))
-        return hashes
+        both = zip(self._fields[name], self._salts, strict=True)
+        return np.array([digest(text.encode(), salt) or 1 if text else 0 for text, salt in both], np.uint64)
+
+    @cached_property
+    def _salts(self) -> list[int]:
+        """For hashes of each event's fingerprints."""
+        ids = self._fields["fingerprint_id"]
+        salts = {name: _names(name or "") & 0xFFFFFFFF for name in set(ids)}
+        return [salts[name] for name in ids]
 
     @cached_property
     def prompt_hash(self) -> Hashes:
@@ -307,7 +309,7 @@ class EventBatch:
     def prompt_chars(self) -> Ints:
         """int64 (n,): length of the prompt; a large number where the event does not say."""
         chars = np.array(self._fields["prompt_chars"], np.float64)
-        return np.nan_to_num(chars, nan=2.0**31).astype(np.int64)
+        return np.where(np.isnan(chars), 2.0**31, chars).astype(np.int64)
 
     @cached_property
     def features(self) -> NDArray[np.int8]:
@@ -322,8 +324,47 @@ class EventBatch:
         return np.fromiter(map(read, self.events), dtype, len(self.events))
 
 
-COLUMNS = tuple(name for name, member in vars(EventBatch).items() if isinstance(member, cached_property))[1:]
-"""Names of all columns; the first cached property is what they are made of."""
+COLUMNS = tuple(
+    name
+    for name, member in vars(EventBatch).items()
+    if isinstance(member, cached_property) and not name.startswith("_")
+)
+"""Names of all columns."""
+
+FEW = 64
+"""Rows up to which a plain sum is faster than a product of matrices."""
+
+
+def stretches(groups: NDArray[Any]) -> NDArray[np.intp]:
+    """Where each stretch of equal values begins.
+
+    >>> stretches(np.array([7, 7, 9])).tolist(), stretches(np.array([])).tolist()
+    ([0, 2], [])
+    """
+    if not len(groups):
+        return np.empty(0, np.intp)
+    return np.concatenate(([0], np.flatnonzero(groups[1:] != groups[:-1]) + 1))
+
+
+def sum_stretches(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
+    """Sums of rows over stretches, (m, d), as int16.
+
+    Args:
+        values: (k, d), bool or integers; their sums fit.
+        starts: (m,), where each stretch begins.
+
+    >>> sum_stretches(np.array([[1, 2], [3, 4], [5, 6]]), np.array([0, 2])).tolist()
+    [[4, 6], [5, 6]]
+    """
+    if len(values) <= FEW:
+        total: NDArray[Any] = np.add.reduceat(values, starts, axis=0, dtype=np.int16)
+        return total
+    # along the first axis of many short stretches, reduceat takes ten times as long as this
+    length = len(values)
+    ends = np.append(starts, length)
+    each = csr_array((np.ones(length, np.int16), np.arange(length), ends), shape=(len(starts), length))
+    product: NDArray[Any] = each @ values.astype(np.int16)
+    return product
 
 
 class Segment:
@@ -342,10 +383,9 @@ class Segment:
         self.index = index
         slots = batch.slot[index]
         self.event_slots = slots
-        changes = slots[1:] != slots[:-1]
-        self.starts = np.flatnonzero(np.r_[True, changes] if len(slots) else changes)
+        self.starts = stretches(slots)
         self.slots = slots[self.starts]
-        self.counts = np.diff(np.r_[self.starts, len(slots)])
+        self.counts = np.diff(self.starts, append=len(slots))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -400,7 +440,11 @@ def segments(batch: EventBatch, boundary: Bools, order: NDArray[np.intp]) -> lis
     slots = batch.slot[order]
     ends = boundary[order].astype(np.int64)
     before = np.cumsum(ends) - ends
-    starts = np.flatnonzero(np.r_[True, slots[1:] != slots[:-1]])
-    first = np.repeat(before[starts], np.diff(np.r_[starts, len(slots)]))
+    starts = stretches(slots)
+    first = np.repeat(before[starts], np.diff(starts, append=len(slots)))
     rounds = before - first
-    return [Segment(batch, order[rounds == number]) for number in range(int(rounds.max()) + 1)]
+    last = int(rounds.max())
+    if not last:
+        return [Segment(batch, order)]
+    by_round = order[np.argsort(rounds, kind="stable")]
+    return [Segment(batch, part) for part in np.split(by_round, np.cumsum(np.bincount(rounds))[:-1])]

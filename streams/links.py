@@ -8,6 +8,8 @@ depend on how records are batched. What an account writes is summed over all of 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -17,18 +19,18 @@ from schemas.event import RequestEvent
 from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
 from streams import windows
 from streams.account_table import AccountTable
-from streams.batch import FEATURE_DIMENSIONS, HashCache, Segment, hash64
+from streams.batch import FEATURE_DIMENSIONS, HashCache, Segment, hash64, sum_stretches
 from streams.windows import HOUR_MS
 
 Slots = NDArray[np.intp]
 
 READERS: dict[LinkKind, Callable[[RequestEvent], str | None]] = {
-    LinkKind.PAYMENT: lambda event: event.payment_hash,
-    LinkKind.DEVICE: lambda event: event.device_hash,
-    LinkKind.NETWORK: lambda event: event.client_network_hash,
-    LinkKind.EMAIL_DOMAIN: lambda event: event.email_domain_hash,
-    LinkKind.TEMPLATE: lambda event: event.template_hash,
-    LinkKind.SYSTEM_PROMPT: lambda event: event.system_hash,
+    LinkKind.PAYMENT: attrgetter("payment_hash"),
+    LinkKind.DEVICE: attrgetter("device_hash"),
+    LinkKind.NETWORK: attrgetter("client_network_hash"),
+    LinkKind.EMAIL_DOMAIN: attrgetter("email_domain_hash"),
+    LinkKind.TEMPLATE: attrgetter("template_hash"),
+    LinkKind.SYSTEM_PROMPT: attrgetter("system_hash"),
 }
 _KINDS = tuple(READERS)
 
@@ -66,17 +68,26 @@ _hash = HashCache()
 def identifiers(event: RequestEvent) -> tuple[list[int], int, int, int]:
     """Values of the links in the order of `READERS` (0: none), owner (0: none), hash of the request settings,
     epoch hour in which the account was made (0: not known)."""
-    salt = event.fingerprint_id or ""
-    values = []
-    for kind, read in READERS.items():
-        text = read(event)
-        # fingerprints under different keys must never meet
-        scope = f"{kind}\x1f{salt if kind >= LinkKind.TEMPLATE else ''}\x1f{text}"
-        values.append(hash64(scope) or 1 if text else 0)
-    settings = f"{event.temperature}\x1f{event.max_tokens}\x1f{event.top_p}"
+    scopes = _scopes(event.fingerprint_id or "")
+    texts = [read(event) for read in READERS.values()]
+    values = [hash64(text, scope) or 1 if text else 0 for text, scope in zip(texts, scopes, strict=True)]
+    settings = _settings(event.temperature, event.max_tokens, event.top_p)
     created = event.account_created_at
     hour = 0 if created is None else int(created.timestamp()) // 3600
-    return values, _hash(event.organization_id) if event.organization_id else 0, _hash(settings), hour
+    return values, _hash(event.organization_id) if event.organization_id else 0, settings, hour
+
+
+@lru_cache(64)
+def _scopes(fingerprint_id: str) -> list[int]:
+    """Salts of the links in the order of `READERS`: fingerprints under different keys must never meet."""
+    return [
+        hash64(f"{kind}\x1f{fingerprint_id if kind >= LinkKind.TEMPLATE else ''}") for kind in READERS
+    ]
+
+
+@lru_cache(4096)
+def _settings(*settings: float | None) -> int:
+    return hash64("\x1f".join(map(str, settings)))
 
 
 def update(table: AccountTable, segment: Segment) -> None:
@@ -86,8 +97,8 @@ def update(table: AccountTable, segment: Segment) -> None:
     has = segment.take(batch.has_features)
     if has.any():
         mine["prompts"][slots] += np.add.reduceat(has, segment.starts, dtype=np.uint16)
-        vectors = np.delete(segment.take(batch.features), _STRUCTURE, axis=1)
-        mine["sum"][slots] += np.add.reduceat(vectors, segment.starts, axis=0, dtype=np.int16)
+        total = sum_stretches(segment.take(batch.features), segment.starts)
+        mine["sum"][slots] += np.hstack([total[:, : _STRUCTURE.start], total[:, _STRUCTURE.stop :]])
     hours = segment.take(batch.time_ms) // HOUR_MS
     newest = np.maximum.reduceat(hours, segment.starts)
     fresh = newest > mine["hour"][slots]
@@ -109,8 +120,9 @@ def fade(table: AccountTable, slots: Slots) -> None:
     """Let old prompts count less. Called at looks only (see `streams.checkpoints`)."""
     mine: NDArray[Any] = table.rows[NAME]
     full = slots[mine["prompts"][slots] >= FADE_PROMPTS]
-    mine["sum"][full] //= 2
-    mine["prompts"][full] //= 2
+    if len(full):
+        mine["sum"][full] //= 2
+        mine["prompts"][full] //= 2
 
 
 def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEvidence]:
@@ -131,8 +143,13 @@ def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEviden
     requests = np.maximum(rows["events"][slots].astype(np.int64) - ahead, 0)
     completed = np.maximum(rows["completed"][slots].astype(np.int64) - (ahead - failed_ahead), 0)
     created = np.where(mine["created_hour"] > 0, mine["created_hour"], first)
+    columns = (
+        slots, mine["values"], mine["owner"], mine["constants"], prompts, requests, completed, created, first
+    )  # fmt: skip
     found = []
-    for number, (slot, values) in enumerate(zip(slots.tolist(), mine["values"].tolist(), strict=True)):
+    for number, (slot, values, owner, constants, prompts, requests, completed, created, first) in enumerate(
+        zip(*(column.tolist() for column in columns), strict=True)
+    ):
         key = table.key(slot)
         tenant_id, _, account_id = key.partition(":")
         found.append(
@@ -141,15 +158,15 @@ def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEviden
                 account_id=account_id,
                 hour=hour,
                 links=tuple((int(kind), value) for kind, value in zip(_KINDS, values, strict=True) if value),
-                owner=int(mine["owner"][number]) or hash64(key),
-                prompts=int(prompts[number]),
-                mean=means[number].tobytes() if prompts[number] else b"",
-                requests=int(requests[number]),
-                completed=int(completed[number]),
+                owner=owner or hash64(key),
+                prompts=prompts,
+                mean=means[number].tobytes() if prompts else b"",
+                requests=requests,
+                completed=completed,
                 hourly=hourly[number].tobytes(),
-                created_hour=int(created[number]),
-                first_hour=int(first[number]),
-                constants=int(mine["constants"][number]),
+                created_hour=created,
+                first_hour=first,
+                constants=constants,
             )
         )
     return found

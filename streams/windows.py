@@ -71,12 +71,12 @@ def add(
         order = np.lexsort((units, slots))
         slots, units = slots[order], units[order]
         same = slots[1:] == slots[:-1]
-    starts = np.flatnonzero(np.r_[True, ~same | (units[1:] != units[:-1])])
-    owners, units = slots[starts], units[starts]
+    starts = np.concatenate(([0], np.flatnonzero(~same | (units[1:] != units[:-1])) + 1))
+    owners, units, counts = slots[starts], units[starts], np.diff(starts, append=len(slots))
     for name, values in amounts.items():
         column = rows[name]
         if values is None:
-            totals: NDArray[Any] = np.diff(starts, append=len(slots))
+            totals: NDArray[Any] = counts
         else:
             totals = np.add.reduceat(values if order is None else values[order], starts, dtype=np.int64)
         bucket = units % column.shape[1]

@@ -101,9 +101,14 @@ class Burst(Detector):
         return count, expected, spread
 
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
-        count, expected, spread = self._compare(table, slots, context)
-        nats = tail_nats((np.log1p(count) - expected) / spread) - ANYWHERE_NATS
-        return np.where(count >= MIN_REQUESTS, np.maximum(nats, 0.0), 0.0)
+        nats = np.zeros(len(slots))
+        busy = np.flatnonzero(windows.last_hour(table.rows, slots) >= MIN_REQUESTS)
+        if len(busy):
+            here = Context(hours=context.hours[busy], cohorts=context.cohorts)
+            count, expected, spread = self._compare(table, slots[busy], here)
+            surprise = tail_nats((np.log1p(count) - expected) / spread) - ANYWHERE_NATS
+            nats[busy] = np.maximum(surprise, 0.0)
+        return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
         count, expected, spread = (

@@ -100,8 +100,9 @@ class Cadence(Detector):
         enough = (n >= MIN_GAPS) & (mean > 0)
         nats = np.where(enough & (regular > 0), regular + busy, 0.0)
         old = slots[n >= MEMORY_GAPS]
-        for name in ("gaps", "sum_ms", "squares_ms2"):
-            mine[name][old] //= 2
+        if len(old):
+            for name in ("gaps", "sum_ms", "squares_ms2"):
+                mine[name][old] //= 2
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:

@@ -163,6 +163,8 @@ class Drift(Detector):
 
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         mine = self.mine(table)
+        if not mine["nats"][slots].any():
+            return np.zeros(len(slots))
         # Hours up to h - 2 are closed before the first event of hour h, whatever the interleaving.
         recent = windows.span(
             mine["nats"], mine["head"], slots, context.hours - MEMORY_HOURS, context.hours - DELAY_HOURS

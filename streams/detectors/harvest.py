@@ -111,8 +111,9 @@ class Harvest(Detector):
         if len(ready):
             nats[ready] = np.clip(self._log_odds(bearing[ready], requests[ready]), 0.0, MOST_NATS)
         old = slots[requests >= MEMORY_REQUESTS]
-        for name in ("bearing", "requests"):
-            mine[name][old] //= 2
+        if len(old):
+            for name in ("bearing", "requests"):
+                mine[name][old] //= 2
         return nats
 
     def _log_odds(self, bearing: NDArray[np.intp], requests: NDArray[np.intp]) -> Scores:

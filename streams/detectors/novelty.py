@@ -174,6 +174,8 @@ class Novelty(Detector):
 
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         mine = self.mine(table)
+        if not mine["nats"][slots].any():
+            return np.zeros(len(slots))
         recent = windows.span(
             mine["nats"], mine["head"], slots, context.hours - MEMORY_HOURS, context.hours - DELAY_HOURS
         )

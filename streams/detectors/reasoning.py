@@ -113,8 +113,9 @@ class Reasoning(Detector):
         evidence = mine["cusum"][slots] / 1000 - LOOKS_NATS
         nats = np.where(prompts >= MIN_PROMPTS, np.clip(evidence, 0.0, habit), 0.0)
         old = slots[prompts >= MEMORY_PROMPTS]
-        for name in ("scores", "prompts"):
-            mine[name][old] //= 2
+        if len(old):
+            for name in ("scores", "prompts"):
+                mine[name][old] //= 2
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:

@@ -178,7 +178,7 @@ class Shift(Detector):
         n = np.maximum(count**2 / np.maximum(squares, 1.0), 1.0)
         means = total / np.maximum(count, 1.0)[:, None]
         far = np.zeros(len(slots))
-        for hour in np.unique(context.hours).tolist():
+        for hour in sorted(set(context.hours.tolist())):
             here = context.hours == hour
             far[here] = np.log(self.population.before(hour).distance(means[here], 1 / n[here]))
         wandering = (consecutive - alike) / np.maximum(1 - alike, 0.03) * np.sqrt(n)
@@ -197,13 +197,16 @@ class Shift(Detector):
             measured, n, score = self._measure(table, here, Context(hours=hours, cohorts=context.cohorts))
             raw = _nats(score, n)
             self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
-            nats[ready] = np.minimum(raw, self._most(table, here))
+            high = np.flatnonzero(raw > 0)
+            if len(high):
+                nats[ready[high]] = np.minimum(raw[high], self._most(table, here[high]))
         old = slots[mine["count"][slots] >= MEMORY_PROMPTS]
-        for name in ("sum", "lag", "count", "pairs", "cold"):
-            mine[name][old] = np.fix(mine[name][old] / 2)
-        for name in ("own", "squares"):
-            mine[name][old] //= 4
-        mine["seen"][old] = 0
+        if len(old):
+            for name in ("sum", "lag", "count", "pairs", "cold"):
+                mine[name][old] = np.fix(mine[name][old] / 2)
+            for name in ("own", "squares"):
+                mine[name][old] //= 4
+            mine["seen"][old] = 0
         return nats
 
     def _most(self, table: AccountTable, slots: Slots) -> Scores:

@@ -152,11 +152,14 @@ class Template(Detector):
         bound = np.interp(np.log(np.maximum(total, 1.0)), np.log(length), most)
         nats = np.minimum(chernoff_nats(alike, total, share) - LOOKS_NATS, bound)
         nats = np.where(total >= MIN_PROMPTS, nats, 0.0)
-        purpose = shown(table, slots, mine["cold"][slots] > COLD_SHARE * total)
-        nats = np.where(purpose, np.minimum(nats, PURPOSE_NATS), nats)
+        high = np.flatnonzero(nats > PURPOSE_NATS)
+        if len(high):
+            purpose = shown(table, slots[high], mine["cold"][slots[high]] > COLD_SHARE * total[high])
+            nats[high[purpose]] = PURPOSE_NATS
         old = slots[total >= MEMORY_PROMPTS]
-        for name in ("heads", "tails", "prompts", "with_system", "cold", "total"):
-            mine[name][old] //= 2
+        if len(old):
+            for name in ("heads", "tails", "prompts", "with_system", "cold", "total"):
+                mine[name][old] //= 2
         return np.maximum(nats, 0.0)
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
