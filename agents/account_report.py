@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 from rich.table import Table
 
-from agents.charts import bar_chart
+from agents.charts import bar_chart, line_chart
 from agents.html_report import HtmlReport
-from streams.evaluation.account_figures import ALLOWED, AccountFigures
+from streams.evaluation.account_figures import ALLOWED, AccountFigures, AtBudget
 from streams.evaluation.accounts import ROLES
 
 _ABOUT = {role.name: role.about for role in ROLES}
+SOON = 60
+"""Queries up to which the chart of budgets reaches."""
+
 Section = tuple[str, list[str], list[list[str]]]
 
 
@@ -56,6 +59,18 @@ def _sections(figures: AccountFigures) -> Iterable[Section]:
             ),
         ],
     )
+    budgets = figures.at_budget.values()
+    yield (
+        "Median queries to finding, and attackers found, by allowed false alerts per million account-days",
+        ["", *(f"{budget:,}" for budget in figures.at_budget)],
+        [
+            ["benign accounts reached", *(f"{at.benign_accounts:,}" for at in budgets)],
+            *(
+                [name, *(f"{_number(at.queries_to_finding_p50[name])} ({at.found[name]})" for at in budgets)]
+                for name in figures.attacks
+            ),
+        ],
+    )
     yield (
         "Ablation: accounts that reach the threshold",
         ["detector", "attackers without", "benign without", "attackers by it alone", "benign by it alone"],
@@ -96,6 +111,28 @@ def account_tables(figures: AccountFigures) -> Iterable[Table]:
         yield table
 
 
+def _frontier(figures: AccountFigures) -> str:
+    """What patience buys: median queries of the attackers that are found soon, by budget."""
+    series = {
+        name: [(budget, p50) for budget, at in figures.at_budget.items() if (p50 := _soon(at, name))]
+        for name in figures.attacks
+    }
+    return line_chart(
+        "median queries until the finding, by budget",
+        {name: points for name, points in series.items() if points},
+        x_label="allowed false alerts per million account-days",
+        y_label="queries",
+        x_ticks=tuple(figures.at_budget),
+        y_ticks=range(0, SOON + 1, 10),
+        log_x=True,
+    )
+
+
+def _soon(at: AtBudget, name: str) -> float | None:
+    p50 = at.queries_to_finding_p50[name]
+    return None if p50 is None or p50 > SOON else p50
+
+
 def account_page(page: HtmlReport, figures: AccountFigures) -> None:
     """Charts and tables."""
     page.paragraph(account_facts(figures))
@@ -118,6 +155,7 @@ def account_page(page: HtmlReport, figures: AccountFigures) -> None:
             mark=90.0,
         )
     )
+    page.chart(_frontier(figures))
     if figures.by_detector:
         led: dict[str, float] = {name: float(count) for name, count in figures.by_detector.items()}
         page.chart(bar_chart("false alerts by leading detector", led, x_label="alerts"))

@@ -11,6 +11,7 @@ import numpy as np
 
 from streams.evaluation.accounts import POPULATION, ROLES, Options, Outcome, ShareResult
 from streams.evaluation.figures import level_at, poisson_interval, quantile_with_misses
+from streams.evaluation.watch import BUDGETS
 
 RATES = (1e-3, 1e-4, 1e-5)
 ALLOWED = {role.name for role in ROLES if role.allowed}
@@ -49,6 +50,15 @@ class AtRate(msgspec.Struct, frozen=True):
     recall: dict[str, float]
 
 
+class AtBudget(msgspec.Struct, frozen=True):
+    """What another budget of false alerts would buy. All else as configured."""
+
+    benign_accounts: int
+    """That reach its threshold in the test."""
+    queries_to_finding_p50: dict[str, float | None]
+    found: dict[str, int]
+
+
 class AccountFigures(msgspec.Struct, frozen=True):
     """All figures of a run."""
 
@@ -63,6 +73,8 @@ class AccountFigures(msgspec.Struct, frozen=True):
     benign: dict[str, BenignLine]
     attacks: dict[str, AttackLine]
     at_rate: dict[str, AtRate]
+    at_budget: dict[int, AtBudget]
+    """By allowed false alerts per million account-days."""
     by_detector: dict[str, int]
     """Detector that led a false alert to how many."""
     ablation: dict[str, dict[str, float]]
@@ -133,6 +145,7 @@ def figures(options: Options, shares: Sequence[ShareResult]) -> AccountFigures:
             if any(outcome.role == name for outcome in outcomes)
         },
         at_rate=_at_rates(shares),
+        at_budget={budget: _at_budget(budget, shares, outcomes) for budget in BUDGETS},
         by_detector=dict(Counter(alert.detector for alert in counted).most_common()),
         ablation=_ablation(shares, len(outcomes)),
         events=sum(share.events for share in shares),
@@ -150,6 +163,22 @@ def _attack(outcomes: Sequence[Outcome]) -> AttackLine:
         queries_to_finding_p95=quantile_with_misses(found, misses, 0.95),
         leaked_p50=float(np.median([outcome.leaked for outcome in outcomes])),
         queries_simulated_p50=float(np.median([outcome.queries for outcome in outcomes])),
+    )
+
+
+def _at_budget(budget: int, shares: Sequence[ShareResult], outcomes: Sequence[Outcome]) -> AtBudget:
+    by_role: dict[str, list[int | None]] = {}
+    for outcome in outcomes:
+        by_role.setdefault(outcome.role, []).append(outcome.at_budget[budget])
+    median, found = {}, {}
+    for role, queries in by_role.items():
+        known = [count for count in queries if count is not None]
+        median[role] = quantile_with_misses(known, len(queries) - len(known), 0.5)
+        found[role] = len(known)
+    return AtBudget(
+        benign_accounts=sum(share.benign_at_budget[budget] for share in shares),
+        queries_to_finding_p50=median,
+        found=found,
     )
 
 

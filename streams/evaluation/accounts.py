@@ -89,6 +89,8 @@ class Outcome(msgspec.Struct, frozen=True):
     """Attack queries up to its first finding."""
     leaked: int
     """Attack answers given before it; all, where there is none."""
+    at_budget: dict[int, int | None]
+    """The same as `found_after` for each of `streams.evaluation.watch.BUDGETS`."""
 
 
 class ShareResult(msgspec.Struct, frozen=True):
@@ -110,6 +112,8 @@ class ShareResult(msgspec.Struct, frozen=True):
     """Detector to role to the accounts that pass the threshold without it."""
     alone: dict[str, dict[str, list[str]]]
     """Detector to role to the accounts that pass the threshold by it alone, in the whole budget."""
+    benign_at_budget: dict[int, int]
+    """Benign accounts that pass the threshold of each budget, in the test; the allow-list not counted."""
     events: int
     fingerprinted: int
     """Distinct texts."""
@@ -228,6 +232,7 @@ def _result(
 ) -> ShareResult:
     role_of = {acted.account_id: role.name for role, acted in cast}
     attackers = {acted.account_id for role, acted in cast if role.purpose == "attack"}
+    allowed = {acted.account_id for role, acted in cast if role.allowed}
     days = {(one.account_id, int(one.window_start.timestamp()) // 86_400) for one in output.profiles}
     test_day = test.test_ms // DAY_MS
     benign_days = [(account, day) for account, day in days if account not in attackers]
@@ -252,10 +257,13 @@ def _result(
     for role, acted in cast:
         if role.purpose == "attack":
             found_ms = first_found.get(acted.account_id)
-            outcomes.append(_outcome(role, acted, found_ms))
+            others = {budget: first.get(acted.account_id) for budget, first in watch.first_ms.items()}
+            outcomes.append(_outcome(role, acted, found_ms, others))
             best.setdefault(role.name, []).append(watch.best(acted.account_id))
     daily: dict[bool, list[float]] = {True: [], False: []}
     for account, day in benign_days:
+        if account in allowed:
+            continue
         daily[day >= test_day].append(watch.daily.get((account, day), 0.0))
     return ShareResult(
         account_days=dict(Counter(role_of.get(account, POPULATION) for account, _ in counted)),
@@ -267,6 +275,9 @@ def _result(
         test_daily=daily[True],
         attack_best=best,
         outcomes=outcomes,
+        benign_at_budget={
+            budget: len(first.keys() - attackers - allowed) for budget, first in watch.first_ms.items()
+        },
         without=_by_role(watch.without, role_of),
         alone=_by_role(watch.alone, role_of),
         events=events,
@@ -274,15 +285,18 @@ def _result(
     )
 
 
-def _outcome(role: Role, acted: Acted, found_ms: int | None) -> Outcome:
-    if found_ms is None:
-        return Outcome(role.name, acted.account_id, len(acted.attack_ms), None, len(acted.answered_ms))
+def _outcome(role: Role, acted: Acted, found_ms: int | None, others: dict[int, int | None]) -> Outcome:
+    def asked(until_ms: int | None) -> int | None:
+        return None if until_ms is None else int(np.searchsorted(acted.attack_ms, until_ms, side="right"))
+
+    answered = acted.answered_ms
     return Outcome(
-        role.name,
-        acted.account_id,
-        len(acted.attack_ms),
-        int(np.searchsorted(acted.attack_ms, found_ms, side="right")),
-        int(np.searchsorted(acted.answered_ms, found_ms, side="right")),
+        role=role.name,
+        account_id=acted.account_id,
+        queries=len(acted.attack_ms),
+        found_after=asked(found_ms),
+        leaked=len(answered) if found_ms is None else int(np.searchsorted(answered, found_ms, side="right")),
+        at_budget={budget: asked(until_ms) for budget, until_ms in others.items()},
     )
 
 

@@ -7,10 +7,15 @@ from numpy.typing import NDArray
 
 from streams.account_plane import AccountPlane
 from streams.batch import EventBatch
+from streams.budget import threshold_nats
 from streams.fusion import Fusion
 from streams.windows import DAY_MS
 
 NOTED_NATS = 1.0
+KEYWORDS = "capability + reasoning"
+"""The two detectors that read words of the prompt through lists of cues, left out together."""
+BUDGETS = (10, 100, 1000)
+"""Allowed false alerts per million account-days at which first alerts are noted."""
 
 
 class Watch:
@@ -18,19 +23,24 @@ class Watch:
 
     Attributes:
         daily: (account, day) to the highest fused nats of the day, where above `NOTED_NATS`.
-        without: detector to the accounts that reach the threshold if it is left out.
+        first_ms: for each of `BUDGETS`, account to when it first reached the threshold.
+        without: detector, or `KEYWORDS`, to the accounts that reach the threshold if it is left out.
         alone: detector to the accounts that reach it by this detector alone.
     """
 
     def __init__(self, plane: AccountPlane, from_ms: int) -> None:
         self.daily: dict[tuple[str, int], float] = {}
-        names = [detector.name for detector in plane.detectors]
-        self.without: dict[str, set[str]] = {name: set() for name in names}
-        self.alone: dict[str, set[str]] = {name: set() for name in names}
-        self._threshold, self._from_ms, self._names = plane.judge.threshold_nats, from_ms, names
         known = [detector.metadata for detector in plane.detectors]
-        rest = [known[:place] + known[place + 1 :] for place in range(len(known))]
-        self._rest = [Fusion([one.nature for one in some], [one.weight for one in some]) for some in rest]
+        self._names = [one.name for one in known]
+        self._left = {one.name: [one.name] for one in known} | {KEYWORDS: KEYWORDS.split(" + ")}
+        self.first_ms: dict[int, dict[str, int]] = {budget: {} for budget in BUDGETS}
+        self.without: dict[str, set[str]] = {name: set() for name in self._left}
+        self.alone: dict[str, set[str]] = {name: set() for name in self._names}
+        self._threshold, self._from_ms = plane.judge.threshold_nats, from_ms
+        self._rest = {}
+        for name, left in self._left.items():
+            some = [one for one in known if one.name not in left]
+            self._rest[name] = Fusion([one.nature for one in some], [one.weight for one in some])
         plane.on_look = self._look
 
     def _look(
@@ -44,18 +54,24 @@ class Watch:
             event = batch.events[int(at[number])]
             key = (event.account_id, event.time_ms // DAY_MS)
             self.daily[key] = max(self.daily.get(key, 0.0), float(fused[number]))
+        for budget, first in self.first_ms.items():
+            reached = (fused >= threshold_nats(budget)) & (batch.time_ms[at] >= self._from_ms)
+            for number in np.flatnonzero(reached).tolist():
+                event = batch.events[int(at[number])]
+                first.setdefault(event.account_id, event.time_ms)
         # no set of detectors finds more than the sum of what they claim
         hot = np.flatnonzero((nats.sum(axis=1) >= self._threshold) & (batch.time_ms[at] >= self._from_ms))
         if not len(hot):
             return
         accounts = [batch.events[int(place)].account_id for place in at[hot]]
+        for name, left in self._left.items():
+            kept = [place for place, one in enumerate(self._names) if one not in left]
+            self._note(self.without[name], accounts, self._rest[name].fuse(nats[hot][:, kept]))
         for place, name in enumerate(self._names):
-            rest = self._rest[place].fuse(np.delete(nats[hot], place, axis=1))
-            only = np.zeros_like(nats[hot])
-            only[:, place] = nats[hot, place]
-            for found, scores in ((self.without, rest), (self.alone, only[:, place])):
-                for number in np.flatnonzero(scores >= self._threshold).tolist():
-                    found[name].add(accounts[number])
+            self._note(self.alone[name], accounts, nats[hot, place])
+
+    def _note(self, found: set[str], accounts: list[str], scores: NDArray[np.float64]) -> None:
+        found.update(accounts[number] for number in np.flatnonzero(scores >= self._threshold).tolist())
 
     def best(self, account: str) -> float:
         """Highest daily value of an account."""
