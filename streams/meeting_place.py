@@ -10,7 +10,8 @@ Only means over similar numbers of prompts are compared (their noise differs). A
 a day after its comparison and never from within a group found here, so a campaign cannot become its own
 standard. What is found is a *candidate*: a new application of one purpose looks exactly the same.
 
-Limits: silent in the first day, which has no baseline, and about everything that was there before it.
+Limits: silent in the first two days, and about everything that was there before. The baseline must span a
+whole day first: with the accounts of a night alone, everybody who works in the morning is a surprise.
 Source: exchangeable two-sample nearest-neighbour counts, N. Henze, Ann. Statist. 16 (1988); the score, the
 set of K and the purity guard were chosen by experiment on ten families of prompts.
 """
@@ -35,6 +36,8 @@ Floats = NDArray[np.float64]
 LEVELS = (FEWEST_PROMPTS, 12, 25, 50)
 """Means over 5 to 11, 12 to 24, 25 to 49 and more prompts are kept apart."""
 DELAY_HOURS = 24
+BASELINE_AGE_HOURS = DELAY_HOURS + 23
+"""Of its oldest account, from which on it stands for all hours of the day."""
 CAPACITY = 20_000
 """Accounts of today, and again of the baseline, for each level, 268 bytes each; beyond it the accounts with
 the smallest hashes, which is a uniform sample."""
@@ -150,7 +153,8 @@ class MeetingPlace:
         for place, fresh in self._due(table, slots):
             today, baseline = self.today[place], self.baseline[place]
             today.put(fresh["account"], fresh["hour"], fresh["mean"])
-            if len(baseline) >= FEWEST_BASELINE and len(today) >= FEWEST_NEAR:
+            usable = len(baseline) >= FEWEST_BASELINE and baseline.hours.min() <= hour - BASELINE_AGE_HOURS
+            if usable and len(today) >= FEWEST_NEAR:
                 for account, ball in self._surprising(fresh, today, baseline):
                     self._join(account, ball, hour)
         self._extend(rows)
