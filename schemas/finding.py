@@ -59,6 +59,10 @@ class Feature(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
 
 
+DetectorKind = Literal["rule", "behavioral", "statistical", "learning", "fingerprinting"]
+"""How a detector works: OCSF `analytic.type_id` 1 to 5."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One lifecycle message about one subject. Times are aware; `time` is event time, never wall clock."""
 
@@ -72,6 +76,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tenant_id: str = "default"
     detector: str
     detector_version: str = "1"
+    detector_kind: DetectorKind = "behavioral"
     subject_kind: Literal["account", "campaign"]
     subject_id: str
     members: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from schemas.atlas import ATLAS_VERSION, TECHNIQUES
-from schemas.finding import Action, Feature, Finding, Lifecycle, Severity
+from schemas.finding import Action, DetectorKind, Feature, Finding, Lifecycle, Severity
 from schemas.topics import ALERTS
 
 OCSF_VERSION = "1.8.0"
@@ -48,6 +48,13 @@ _PRIORITY = {
     Severity.MEDIUM: (2, "Medium"),
     Severity.HIGH: (3, "High"),
     Severity.CRITICAL: (4, "Critical"),
+}
+_ANALYTIC_TYPES: dict[DetectorKind, dict[str, Any]] = {
+    "rule": {"type_id": 1, "type": "Rule"},
+    "behavioral": {"type_id": 2, "type": "Behavioral"},
+    "statistical": {"type_id": 3, "type": "Statistical"},
+    "learning": {"type_id": 4, "type": "Learning (ML/DL)"},
+    "fingerprinting": {"type_id": 5, "type": "Fingerprinting"},
 }
 _SUSPICIOUS = (4, "Suspicious")
 _DISREGARD = (3, "Disregard")
@@ -189,8 +196,7 @@ def _finding_info(finding: Finding) -> dict[str, Any]:
             "uid": finding.detector,
             "name": finding.detector,
             "version": finding.detector_version,
-            "type_id": 2,
-            "type": "Behavioral",
+            **_ANALYTIC_TYPES[finding.detector_kind],
             "state_id": 1,
             "state": "Active",
             "category": "distillation",

@@ -126,6 +126,7 @@ class Judge:
             tenant_id=tenant_id,
             detector=episode.detector,
             detector_version=metadata.version,
+            detector_kind=metadata.kind,
             subject_kind="account",
             subject_id=account_id,
             members=(account_id,),

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.finding import Feature
+from schemas.finding import DetectorKind, Feature
 from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
 from streams.batch import EventBatch, Segment
@@ -42,8 +42,7 @@ class DetectorMetadata(msgspec.Struct, frozen=True, kw_only=True):
     """Its share of the alert budget, relative to the others: fixed beforehand, more for those who can speak
     for themselves (see `streams.fusion`)."""
     description: str
-    kind: Literal["rule", "behavioral", "statistical", "learning", "fingerprinting"]
-    """OCSF `analytic.type_id` 1 to 5."""
+    kind: DetectorKind
     nature: Literal["content", "conduct", "yield"]
     """What it looks at: what is asked, how it is asked, what is taken. Surprise of different natures adds up
     (see `streams.fusion`)."""

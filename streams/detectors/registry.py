@@ -1,4 +1,10 @@
-"""All account detectors, by name. Adding one is: a file beside this one, and a line here."""
+"""All account detectors, by name. Adding one is: a file beside this one, and a line here.
+
+There is no detector of *coverage* (how fast an account reaches new regions of prompt space, counted by
+HyperLogLog over locality-sensitive cells). `shift` measures the same two things from the same vectors without
+cells: how far an account's prompts lie apart, and the missing drift between consecutive prompts that tells a
+task list from a person.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Every finding, however odd, becomes a valid OCSF 1.8.0 document with valid CloudEvents headers."""
 
 from functools import cache
+from typing import get_args
 
 import orjson
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
@@ -14,6 +15,7 @@ from schemas.atlas import TECHNIQUES
 from schemas.cloudevents import headers
 from schemas.finding import (
     Action,
+    DetectorKind,
     Feature,
     Finding,
     Lifecycle,
@@ -44,6 +46,7 @@ findings = st.builds(
     tenant_id=text,
     detector=text,
     detector_version=text,
+    detector_kind=st.sampled_from(get_args(DetectorKind)),
     subject_kind=st.sampled_from(("account", "campaign")),
     subject_id=text,
     members=words(120),

@@ -47,6 +47,13 @@ def test_lifecycle_steps(lifecycle, activity_id, status_id, is_alert):
     assert document["is_alert"] is is_alert
 
 
+@pytest.mark.parametrize(("kind", "type_id"), [("rule", 1), ("statistical", 3), ("fingerprinting", 5)])
+def test_the_analytic_says_how_the_detector_works(kind, type_id):
+    analytic = to_ocsf(a_finding(detector_kind=kind))["finding_info"]["analytic"]
+    assert analytic["type_id"] == type_id
+    assert analytic["type"].lower() == kind
+
+
 def test_a_suppressed_finding_alerts_nobody_and_says_what_suppressed_it():
     document = to_ocsf(a_finding(suppressed_by="allow-synthetic-data"))
     assert (document["status_id"], document["status"]) == (3, "Suppressed")

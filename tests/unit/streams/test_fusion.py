@@ -18,11 +18,21 @@ def null_nats(rng: np.random.Generator, accounts: int, correlation: float) -> np
     return -norm.logsf(shared + np.sqrt(0.1) * own)
 
 
+@pytest.mark.parametrize("weights", [None, [4, 4, 1, 1, 4, 1, 1, 1, 1, 2]], ids=["equal", "unequal"])
 @pytest.mark.parametrize(("correlation", "most"), [(0.0, 1.0), (0.2, 1.3), (0.5, 4.0)])
-def test_false_alerts_stay_near_what_is_allowed(correlation: float, most: float) -> None:
+def test_false_alerts_stay_near_what_is_allowed(
+    correlation: float, most: float, weights: list[float] | None
+) -> None:
     nats = null_nats(np.random.default_rng(1), 400_000, correlation)
-    rate = (Fusion(NATURES).fuse(nats) >= np.log(1e3)).mean() / 1e-3
+    rate = (Fusion(NATURES, weights).fuse(nats) >= np.log(1e3)).mean() / 1e-3
     assert rate < most
+
+
+def test_a_detector_with_more_weight_needs_less() -> None:
+    nats = np.zeros((2, len(NATURES)))
+    nats[0, 0], nats[1, 1] = 14.0, 14.0
+    heavy, light = Fusion(NATURES, [4.0, *[1.0] * 9]).fuse(nats)
+    assert heavy == pytest.approx(light + np.log(4), abs=0.01)
 
 
 def test_two_natures_add_up_and_two_detectors_of_one_do_not() -> None:

@@ -9,6 +9,7 @@ from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from streams.detectors.shift import Shift
 from streams.detectors.template import Template
+from streams.purpose import EVALUATION_REQUESTS
 from streams.simulation.text import attacks
 from streams.simulation.text.grammar import Dice
 from tests.conformance.scenarios import written
@@ -16,10 +17,10 @@ from tests.conformance.scenarios import written
 CONFIG = DetectionConfig(max_accounts_per_partition=16)
 
 
-def pipeline(**settings: object) -> Iterator[RequestEvent]:
+def pipeline(*, requests: int = 250, gap_s: float = 300.0, **settings: object) -> Iterator[RequestEvent]:
     rng = random.Random(4)
-    for number in range(250):
-        one = written("account", number, number * 300.0, rng, attacks.pipeline(4, Dice(number)))
+    for number in range(requests):
+        one = written("account", number, number * gap_s, rng, attacks.pipeline(4, Dice(number)))
         yield msgspec.structs.replace(one, **{"output_tokens": 700, **settings})
 
 
@@ -34,8 +35,13 @@ def test_a_pipeline_is_found() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"temperature": 0.0}, {"output_tokens": 12}],
-    ids=["an evaluation", "a data job"],
+    [{"temperature": 0.0}, {"temperature": 0.3}, {"output_tokens": 12}],
+    ids=["an evaluation", "a job in the night", "a data job"],
 )
 def test_content_alone_is_no_alert_where_a_purpose_shows(settings: dict[str, object]) -> None:
     assert not found(pipeline(**settings))
+
+
+def test_no_evaluation_asks_thousands_of_questions_in_two_days() -> None:
+    assert found(pipeline(requests=EVALUATION_REQUESTS + 400, gap_s=60.0, temperature=0.0))
+    assert not found(pipeline(requests=EVALUATION_REQUESTS + 400, gap_s=300.0, temperature=0.0))
