@@ -30,7 +30,7 @@ EXIT_TERMINATED = 143
 
 def demo(
     seconds: Annotated[float, typer.Option(min=5, help="Wall time of the feed.")] = 75.0,
-    accounts: Annotated[int, typer.Option(min=50, help="Benign accounts.")] = 400,
+    accounts: Annotated[int, typer.Option(min=50, help="Benign accounts.")] = 1500,
     hours: Annotated[int, typer.Option(min=3, max=20, help="Simulated time.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 1,
     workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
@@ -38,10 +38,10 @@ def demo(
     keep: Annotated[bool, typer.Option(help="Keep the store afterwards, to look further with SQL.")] = True,
     svg: Annotated[Path | None, typer.Option(help="Save the last screen as a picture.")] = None,
 ) -> None:
-    """Simulate half a day of an LLM API's traffic, with a heavy and a templated attacker in it.
+    """Simulate half a day of an LLM API's traffic, with a heavy attacker, a templated one and a hydra in it.
 
     Runs a real Kafka, worker and ClickHouse of its own on this machine, ends by itself and stops them all.
-    Exit code 0: both attackers found, nobody else accused, every request accounted for. Settings files and
+    Exit code 0: all attackers found, nobody else accused, every request accounted for. Settings files and
     STILLWATCH_ variables are ignored.
     """
     from agents.demo.run import Demonstration

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import monotonic
 
 import msgspec
@@ -71,10 +71,10 @@ class Feed:
         done = self.position_ms - self._scenario.start_ms
         return min(1.0, done / (self._scenario.end_ms - self._scenario.start_ms))
 
-    def answers(self, account: str, until_ms: int | None = None) -> int:
-        """Completed answers an attacker was sent, up to and with `until_ms`."""
-        times = self._answers[f"{self._scenario.tenant_id}:{account}".encode()]
-        return len(times) if until_ms is None else bisect_right(times, until_ms)
+    def answers(self, accounts: Iterable[str], until_ms: int | None = None) -> int:
+        """Completed answers these attackers were sent, up to and with `until_ms`."""
+        times = [self._answers[f"{self._scenario.tenant_id}:{account}".encode()] for account in accounts]
+        return sum(len(one) if until_ms is None else bisect_right(one, until_ms) for one in times)
 
     async def run(self) -> None:
         """Send everything; returns when the bus has it all.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ class Listener:
         created: first message of each finding, by finding id, in the order they were read.
         latest: newest message of each finding.
         alerts: finding ids of OCSF "create" alerts.
+        messages: how many were read.
     """
 
     def __init__(self, connection: Connection, partitions: int) -> None:
@@ -27,6 +29,7 @@ class Listener:
         self.created: dict[str, Finding] = {}
         self.latest: dict[str, Finding] = {}
         self.alerts: set[str] = set()
+        self.messages = 0
 
     async def run(self) -> None:
         """Read until cancelled."""
@@ -43,6 +46,7 @@ class Listener:
             await consumer.stop()
 
     def _take(self, topic: str, value: bytes) -> None:
+        self.messages += 1
         if topic == ALERTS.name:
             document: dict[str, Any] = orjson.loads(value)
             if document["activity_name"] == "Create":
@@ -55,13 +59,24 @@ class Listener:
         if known is None or finding.sequence > known.sequence:
             self.latest[finding.finding_id] = finding
 
-    def first_about(self, account: str) -> Finding | None:
-        """Earliest finding (by event time) about an account."""
-        about = [f for f in self.created.values() if f.subject_id == account or account in f.members]
+    def first_about(self, accounts: Collection[str]) -> Finding | None:
+        """Earliest finding (by event time) that names one account; of several, more than one of them."""
+        wanted = set(accounts)
+        enough = min(2, len(wanted))
+        about = [one for one in self.created.values() if len(_named(one) & wanted) >= enough]
         return min(about, key=lambda finding: finding.time, default=None)
+
+    def named(self, accounts: Collection[str]) -> int:
+        """How many of them a campaign names by now."""
+        campaigns = (one for one in self.latest.values() if one.subject_kind == "campaign")
+        return len(set().union(*map(_named, campaigns)) & set(accounts))
 
     @property
     def open(self) -> list[Finding]:
         """Newest message of the findings that are not closed, newest case first."""
         running = [f for f in self.latest.values() if f.lifecycle is not Lifecycle.CLOSE]
         return sorted(running, key=lambda finding: finding.last_seen, reverse=True)
+
+
+def _named(finding: Finding) -> set[str]:
+    return set(finding.members) or {finding.subject_id}

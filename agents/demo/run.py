@@ -28,12 +28,16 @@ T = TypeVar("T")
 REFRESH_S = 0.2
 MOST_LAG = 20_000
 """Records the fleet may be behind before the feed waits."""
+QUIET_S = 4.0
+"""Campaigns are judged when all accounts of an hour are: so long after the last window nothing is said."""
 SETTLE_TIMEOUT_S = 60.0
 """From the last record sent to the last one stored; what is missing then fails the verdict."""
 
 FINDINGS_SQL = (
     "SELECT finding_id, subject_id, detector, toString(severity), formatDateTime(raised_at, '%H:%i:%S'), "
-    "event_count, leaked_count, reasons[1] FROM findings_current ORDER BY raised_at"
+    "event_count, leaked_count, reasons[1], members FROM findings_current AS found LEFT JOIN "
+    "(SELECT finding_id, groupArray(account_id) AS members FROM finding_members_current GROUP BY finding_id) "
+    "AS named ON named.finding_id = found.finding_id ORDER BY raised_at"
 )
 ROWS_SQL = "SELECT count() FROM requests_current"
 WINDOWED_SQL = "SELECT sum(requests) FROM account_windows_current"
@@ -111,7 +115,7 @@ class Demonstration:
             self._listener = Listener(connection, self._settings.bus.partitions)
             self._feed = Feed(connection, self._scenario, self._seconds, self._room)
             truth = self._feed.truth.campaigns.items()
-            self._board.attackers = [Attacker(name, account) for name, ids in truth for account in ids]
+            self._board.attackers = [Attacker(name, accounts) for name, accounts in truth]
             return await _while_running(
                 self._present(), self._stack.watch(), self._listener.run(), self._keep_showing()
             )
@@ -142,7 +146,7 @@ class Demonstration:
         self._average_per_s = self._feed.sent / (monotonic() - begun)
         self._look()
         findings = await self._stored()
-        leaked = {a.account: a.leaked for a in self._board.attackers if a.leaked is not None}
+        leaked = {a.name: a.leaked for a in self._board.attackers if a.leaked is not None}
         checks = judge(
             self._feed.truth,
             findings,
@@ -157,11 +161,15 @@ class Demonstration:
     async def _settled(self) -> None:
         """Wait until the store holds everything that was sent, and all that was said about it."""
         deadline = monotonic() + SETTLE_TIMEOUT_S
+        quiet_since, said = monotonic(), 0
         while monotonic() < deadline:
             windowed = await self._number(WINDOWED_SQL)
             stored = {finding.finding_id for finding in await self._stored()}
             heard = set(self._listener.created)
-            if windowed >= self._feed.sent and stored == heard == self._listener.alerts:
+            complete = windowed >= self._feed.sent and stored == heard == self._listener.alerts
+            if not complete or self._listener.messages != said:
+                quiet_since, said = monotonic(), self._listener.messages
+            elif monotonic() - quiet_since >= QUIET_S:
                 return
             await asyncio.sleep(0.5)
 
@@ -184,11 +192,13 @@ class Demonstration:
         board.accounts = sum(status.accounts for status in statuses)
         board.open_findings = self._listener.open
         for attacker in board.attackers:
-            attacker.answers = feed.answers(attacker.account)
-            finding = self._listener.first_about(attacker.account)
+            attacker.answers = feed.answers(attacker.accounts)
+            finding = self._listener.first_about(attacker.accounts)
             if finding is not None:
                 attacker.detector = finding.detector
-                attacker.leaked = feed.answers(attacker.account, round(finding.time.timestamp() * 1000))
+                attacker.leaked = feed.answers(attacker.accounts, round(finding.time.timestamp() * 1000))
+                if len(attacker.accounts) > 1:
+                    attacker.named = self._listener.named(attacker.accounts)
 
     async def _stored(self) -> list[StoredFinding]:
         return msgspec.convert((await self._ask(FINDINGS_SQL)).data, list[StoredFinding], strict=False)
@@ -212,7 +222,7 @@ class Demonstration:
         raise Fatal("the sink's SQL endpoint does not answer")
 
     def _further(self, findings: list[StoredFinding]) -> list[str]:
-        account = findings[-1].subject_id if findings else "ACCOUNT"
+        account = next((sorted(finding.accounts)[0] for finding in reversed(findings)), "ACCOUNT")
         config = shlex.quote(str(self._config))
         return [
             f"stillwatch sql --config {config} {_quoted(sql.replace('{account}', account))}"

@@ -20,6 +20,13 @@ class StoredFinding(msgspec.Struct, frozen=True, array_like=True):
     event_count: int
     leaked_count: int
     reason: str
+    members: tuple[str, ...] = ()
+    """Account ids; of a finding about one account, that one."""
+
+    @property
+    def accounts(self) -> set[str]:
+        """Whom it names."""
+        return set(self.members) or {self.subject_id}
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -47,22 +54,17 @@ def judge(
         sent: records sent to the raw topic.
         rows: requests in the store.
         windowed: requests counted in closed account windows in the store.
-        leaked: answers each found attacker had been sent when its first finding was raised.
+        leaked: by attacker's name, answers that had been sent when its first finding was raised.
     """
     findings = list(stored)
-    subjects = {finding.subject_id for finding in findings}
     attackers = {account for accounts in truth.campaigns.values() for account in accounts}
-    checks = []
-    for name, accounts in truth.campaigns.items():
-        for account in accounts:
-            found = account in subjects
-            text = (
-                f"the {name} attacker {account} was found after {leaked.get(account, 0):,} answers"
-                if found
-                else f"the {name} attacker {account} was missed"
-            )
-            checks.append(Check(found, text))
-    innocent = sorted(subjects - attackers)
+    checks = [
+        _attacker(name, accounts[0], findings, leaked.get(name, 0))
+        if len(accounts) == 1
+        else _campaign(name, accounts, findings, leaked.get(name, 0))
+        for name, accounts in truth.campaigns.items()
+    ]
+    innocent = sorted(set().union(*(finding.accounts for finding in findings)) - attackers)
     checks.append(
         Check(
             not innocent,
@@ -86,3 +88,23 @@ def judge(
     checks.append(Check(rows == sent, f"{rows:,} of {sent:,} requests sent are in ClickHouse"))
     checks.append(Check(windowed == sent, f"{windowed:,} of {sent:,} are counted in account windows"))
     return checks
+
+
+def _attacker(name: str, account: str, findings: list[StoredFinding], leaked: int) -> Check:
+    """An attacker with one account."""
+    found = any(account in finding.accounts for finding in findings)
+    how = f"found after {leaked:,} answers" if found else "missed"
+    return Check(found, f"the {name} attacker {account} was {how}")
+
+
+def _campaign(name: str, accounts: Collection[str], findings: list[StoredFinding], leaked: int) -> Check:
+    """An attacker with many: some of them found one by one would not tell that they are one."""
+    together = [finding for finding in findings if len(finding.accounts & set(accounts)) > 1]
+    if not together:
+        return Check(False, f"the {name} of {len(accounts)} accounts was missed")
+    named = len(set().union(*(finding.accounts for finding in together)) & set(accounts))
+    return Check(
+        True,
+        f"the {name} was found as one campaign after {leaked:,} answers: "
+        f"{named} of its {len(accounts)} accounts are named",
+    )

@@ -18,6 +18,8 @@ from schemas.finding import Finding, utc_from_ms
 LINE_S = 5.0
 """Pause between plain lines."""
 SHOWN_FINDINGS = 5
+MOST_FINDINGS = 8
+"""Of the table at the end; campaigns before accounts."""
 
 _SEVERITY = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
 
@@ -27,15 +29,23 @@ class Attacker:
     """One attacker as the board shows it."""
 
     name: str
-    account: str
+    accounts: tuple[str, ...]
     answers: int = 0
     """Completed answers sent so far."""
     leaked: int | None = None
     """Of these, before its first finding; `None` while there is none."""
     detector: str = ""
+    named: int = 0
+    """Accounts that its campaign's finding names."""
+
+    @property
+    def who(self) -> str:
+        return self.accounts[0] if len(self.accounts) == 1 else f"{len(self.accounts)} accounts"
 
     @property
     def status(self) -> str:
+        if self.leaked is not None and self.named:
+            return f"one campaign, {self.named} named"
         if self.leaked is not None:
             return f"found by {self.detector}"
         return "at work" if self.answers else "not yet active"
@@ -158,7 +168,7 @@ class View:
             style = "bold green" if found else "yellow" if attacker.answers else "dim"
             table.add_row(
                 attacker.name,
-                attacker.account,
+                attacker.who,
                 f"{attacker.answers:,}",
                 f"{attacker.leaked:,}" if found else "-",
                 Text(attacker.status, style=style),
@@ -188,19 +198,22 @@ class View:
 def stored_findings(findings: list[StoredFinding], title: str) -> Table:
     """The findings table of the end, as read from the store."""
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for heading in ("raised", "account", "detector", "severity"):
+    for heading in ("raised", "about", "detector", "severity"):
         table.add_column(heading, no_wrap=True)
     table.add_column("requests", justify="right")
     table.add_column("why", overflow="fold")
-    for finding in findings:
+    first = sorted(findings, key=lambda finding: -len(finding.accounts))[:MOST_FINDINGS]
+    for finding in [finding for finding in findings if finding in first]:
         table.add_row(
             finding.raised_at,
-            finding.subject_id,
+            finding.subject_id if len(finding.accounts) == 1 else f"{len(finding.accounts)} accounts",
             finding.detector,
             Text(finding.severity, style=_SEVERITY.get(finding.severity, "")),
             f"{finding.event_count:,}",
             finding.reason,
         )
+    if len(findings) > MOST_FINDINGS:
+        table.caption = f"and {len(findings) - MOST_FINDINGS} more"
     return table
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from streams.simulation.attackers import HEAVY, TEMPLATED
+from streams.simulation.attackers import HEAVY, TEMPLATED, Campaign
 from streams.simulation.scenario import Scenario
 
 FIRST_HOUR = 6
@@ -18,6 +18,22 @@ alone they are what a templated pipeline is, and the `template` detector says so
 positives; telling them apart takes more than one account's content."""
 
 
+HYDRA = Campaign(
+    name="hydra",
+    text="pipeline",
+    accounts=120,
+    requests_per_day=25.6,
+    cv=0.5,
+    volume_sigma=0.1,
+    starts_after=0.15,
+    share={"payment": 12, "network": 24},
+)
+"""One operator behind many accounts. Requests per account as publicly reported: none of them is busy."""
+HYDRA_FROM_ACCOUNTS = 1000
+HYDRA_FROM_HOURS = 10
+"""A smaller or shorter world has no crowd that the campaign could stand out from, and does without one."""
+
+
 def scenario(accounts: int, hours: int, seed: int, now_ms: int) -> Scenario:
     """The hours before the last full one. In that world they are always the same part of the day, so that a
     seed means the same course of events whenever the demonstration runs.
@@ -28,6 +44,7 @@ def scenario(accounts: int, hours: int, seed: int, now_ms: int) -> Scenario:
     >>> world.end_ms, world.hour_of_day(world.start_ms)
     (1795442400000, 6)
     """
+    hydra = accounts >= HYDRA_FROM_ACCOUNTS and hours >= HYDRA_FROM_HOURS
     return Scenario(
         accounts=accounts,
         seed=seed,
@@ -35,9 +52,9 @@ def scenario(accounts: int, hours: int, seed: int, now_ms: int) -> Scenario:
         first_hour=FIRST_HOUR,
         duration_s=hours * 3600,
         without=LOOK_ALIKES,
-        campaigns=(HEAVY, TEMPLATED),
-        # one customer must not take the whole run
-        most_visits_per_day=8_000.0,
+        campaigns=(HEAVY, TEMPLATED, HYDRA) if hydra else (HEAVY, TEMPLATED),
+        # no customer must take the whole run
+        most_visits_per_day=1_500.0,
     )
 
 

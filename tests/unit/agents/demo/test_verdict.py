@@ -1,3 +1,5 @@
+import msgspec
+
 from agents.demo.verdict import StoredFinding, judge
 from streams.simulation.population import Truth
 
@@ -22,7 +24,7 @@ def finding(id: str, subject: str) -> StoredFinding:
 
 def verdict(stored, alerts, *, sent=100, rows=100, windowed=100):
     return judge(
-        TRUTH, stored, alerts, sent=sent, rows=rows, windowed=windowed, leaked={"acct-a": 1207, "acct-b": 9}
+        TRUTH, stored, alerts, sent=sent, rows=rows, windowed=windowed, leaked={"heavy": 1207, "templated": 9}
     )
 
 
@@ -61,3 +63,32 @@ def test_store_and_alerts_must_agree_on_ids_not_on_numbers():
 def test_requests_must_be_stored_and_counted():
     assert len(failures(verdict(BOTH, {"f1", "f2"}, rows=99))) == 1
     assert len(failures(verdict(BOTH, {"f1", "f2"}, windowed=101))) == 1
+
+
+HYDRA = Truth(campaigns={"hydra": ("acct-1", "acct-2", "acct-3")}, habits={"acct-c": "person"})
+
+
+def campaign(*members: str) -> StoredFinding:
+    return msgspec.structs.replace(finding("f1", "cmp_1"), members=members)
+
+
+def judged(stored):
+    leaked, ids = {"hydra": 40}, {one.finding_id for one in stored}
+    return judge(HYDRA, stored, ids, sent=1, rows=1, windowed=1, leaked=leaked)
+
+
+def test_a_campaign_is_found_as_one():
+    checks = judged([campaign("acct-1", "acct-3")])
+    assert failures(checks) == []
+    assert checks[0].text.endswith("after 40 answers: 2 of its 3 accounts are named")
+
+
+def test_members_found_one_by_one_are_no_campaign():
+    assert failures(judged([finding("f1", "acct-1"), finding("f2", "acct-2")])) == [
+        "the hydra of 3 accounts was missed"
+    ]
+
+
+def test_an_innocent_member_is_a_false_accusation():
+    (text,) = failures(judged([campaign("acct-1", "acct-2", "acct-c")]))
+    assert "acct-c (person)" in text

@@ -36,8 +36,8 @@ def a_board() -> Board:
         lag=100,
         accounts=300,
         attackers=[
-            Attacker("heavy", "acct-a", answers=700),
-            Attacker("templated", "acct-b", answers=40, leaked=9, detector="template"),
+            Attacker("heavy", ("acct-a",), answers=700),
+            Attacker("templated", ("acct-b",), answers=40, leaked=9, detector="template"),
         ],
         open_findings=[FINDING],
     )
@@ -82,3 +82,18 @@ def test_the_end_shows_findings_and_each_check():
     text = shown(check_lines([Check(True, "fine"), Check(False, "not fine")]))
     assert "ok    fine" in text
     assert "FAIL  not fine" in text
+
+
+def test_a_campaign_takes_one_line():
+    hydra = Attacker("hydra", ("acct-1", "acct-2"), answers=50)
+    assert (hydra.who, hydra.status) == ("2 accounts", "at work")
+    hydra.leaked, hydra.named = 30, 2
+    assert hydra.status == "one campaign, 2 named"
+
+
+def test_of_many_findings_the_table_keeps_the_campaign():
+    rows = [StoredFinding(f"f{n}", f"acct-{n}", "shift", "high", "14:00:00", 40, 9, "r") for n in range(12)]
+    rows.append(StoredFinding("f", "cmp_1", "campaign", "high", "15:00:00", 40, 9, "tied", ("a", "b", "c")))
+    text = shown(stored_findings(rows, "Findings"))
+    assert "3 accounts" in text
+    assert "and 5 more" in text

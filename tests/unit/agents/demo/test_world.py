@@ -25,6 +25,12 @@ def test_a_seed_takes_the_same_course_at_any_time_of_the_day():
     assert courses[0] == courses[1]
 
 
+def test_a_world_too_small_for_a_crowd_has_no_hydra():
+    now_ms = 1_795_442_400_001
+    assert [one.name for one in scenario(1500, 12, 7, now_ms).campaigns][-1] == "hydra"
+    assert [one.name for one in scenario(60, 12, 7, now_ms).campaigns][-1] == "templated"
+
+
 def test_its_settings_keep_to_its_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = load(write_settings(tmp_path))
