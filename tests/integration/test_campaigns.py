@@ -1,4 +1,4 @@
-"""A hydra through Kafka: two workers, one of them killed, say what one process says about the same events."""
+"""A hydra through Kafka: two workers, one of them killed, say what replay says about the same events."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import asyncio
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
 import pytest
 
+from agents.replay import Outputs, Replay
+from agents.settings import load
 from infra.kafka.embedded import EmbeddedKafka
-from schemas.event import RequestEvent
+from schemas.event import RequestEvent, encode_event
 from schemas.finding import Finding, decode_finding
-from schemas.partitioning import partition_for
 from schemas.topics import FINDINGS
-from streams.account_plane import AccountPlane
-from streams.config import DetectionConfig
-from streams.group_pipeline import GroupPipeline
 from tests.integration.fleet import TestFleet, feed, read_topic, without_repeats
 
 pytestmark = pytest.mark.integration
@@ -57,16 +56,13 @@ def hash_of(account: str) -> str:
     return f"{random.Random(account).getrandbits(64):016x}"
 
 
-def in_one_process(stream: list[RequestEvent]) -> list[Finding]:
-    """Campaign findings of planes that are tied by plain calls."""
-    pipeline = GroupPipeline(DetectionConfig(), sources=PARTITIONS, partitions=PARTITIONS)
-    findings: list[Finding] = []
-    for number in range(PARTITIONS):
-        plane = AccountPlane(DetectionConfig(), number)
-        share = [e for e in stream if partition_for(e.account_key.encode(), PARTITIONS) == number]
-        for output in (plane.process(share), plane.close_windows()):
-            findings += pipeline.process(output.evidence, [-1] * PARTITIONS)
-    return findings + pipeline.finish()
+def replayed(fleet: TestFleet, stream: list[RequestEvent]) -> list[Finding]:
+    """Campaign findings of ``stillwatch replay`` over a file of the same records."""
+    file, findings = fleet.folder / "requests.jsonl", BytesIO()
+    file.write_bytes(b"".join(encode_event(event) + b"\n" for event in stream))
+    Replay(load(fleet.settings_file), "native", Outputs(findings=findings), partitions=PARTITIONS).run([file])
+    told = [decode_finding(line) for line in findings.getvalue().splitlines()]
+    return [one for one in told if one.subject_kind == "campaign"]
 
 
 @pytest.fixture
@@ -83,11 +79,11 @@ async def campaigns(fleet: TestFleet) -> list[Finding]:
     return sorted(found, key=lambda one: (one.time, one.finding_id, one.sequence))
 
 
-async def test_a_hydra_is_found_live_as_in_one_process(fleet: TestFleet) -> None:
+async def test_a_hydra_is_found_live_as_in_replay(fleet: TestFleet) -> None:
     stream = events()
-    expected = in_one_process(stream)
-    assert expected[-1].members == tuple(sorted(f"hydra-{number}" for number in range(30)))
     await fleet.prepare("session_timeout_s = 5\ncheckpoint_s = 0.5")
+    expected = replayed(fleet, stream)
+    assert expected[-1].members == tuple(sorted(f"hydra-{number}" for number in range(30)))
     first, _ = fleet.start_worker(), fleet.start_worker()
     await fleet.until(lambda all_: len(all_) == 2 and all(one.state == "running" for one in all_))
     feeding = asyncio.create_task(feed(fleet.connection, stream, per_s=500))
