@@ -16,6 +16,7 @@ from agents.html_report import HtmlReport
 from agents.parallel import advance, pool
 from agents.prompt_collections import Collections, benign_file, corpus
 from schemas.errors import InvalidSetting, MissingDependency
+from streams.evaluation.account_figures import ATTACKS, CONFOUNDERS
 from streams.fingerprint import Fingerprinter
 
 DATA = Path(os.environ.get("STILLWATCH_DATA", "../shared/data"))
@@ -125,3 +126,17 @@ def test_report_stands_alone_and_escapes(tmp_path: Path) -> None:
     assert text.count("<svg") == text.count("</svg>") == 2
     with pytest.raises(InvalidSetting, match="cannot write"):
         page.write(tmp_path / "no" / "such" / "folder.html")
+
+
+@pytest.mark.slow
+def test_accounts_writes_figures_and_a_page(collections: Collections, tmp_path: Path) -> None:
+    figures, details, page = (tmp_path / name for name in ("figures.json", "all.json", "page.html"))
+    sizes = ["--accounts", "8", "--scale", "0.01", "--test-days", "1", "--processes", "1"]
+    outputs = ["--json", str(figures), "--details", str(details), "--html", str(page)]
+    result = runner.invoke(app, ["accounts", "--seed", "2", "--data", str(DATA), *sizes, *outputs])
+    assert result.exit_code == 0, result.output
+    published = json.loads(figures.read_text())
+    assert {name for name, line in published["confounders"].items() if line["accounts"]} == set(CONFOUNDERS)
+    assert set(published["attacks"]) == set(ATTACKS)
+    assert json.loads(details.read_text())["options"]["seed"] == 2
+    assert page.read_text().count("<svg") >= 3
