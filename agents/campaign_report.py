@@ -121,7 +121,7 @@ def campaign_tables(outcome: Outcome) -> Iterable[Table]:
     for section in _sections(outcome):
         found = Table(title=section.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for number, heading in enumerate(section.headings):
-            found.add_column(heading, justify="left" if number == 0 else "right", overflow="fold")
+            found.add_column(heading, justify="left" if number == 0 else "right", no_wrap=number == 0)
         for row in section.rows:
             found.add_row(*row, style="bold" if row[0] == OURS else None)
         yield found

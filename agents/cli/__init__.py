@@ -19,8 +19,8 @@ from agents.cli.terminal import EXIT_INTERRUPTED, err, error_panel, exit_code, o
 from schemas.errors import StillwatchError
 
 COMMANDS = (
-    "demo", "up", "topics", "worker", "sink", "sql", "migrate", "replay", "simulate", "evaluate", "schema",
-    "doctor",
+    "demo", "up", "topics", "worker", "sink", "sql", "migrate", "replay", "simulate", "evaluate",
+    "campaign", "schema", "doctor",
 )  # fmt: skip
 """Each is a function of its name in the module of its name, or an `app` of subcommands there."""
 
