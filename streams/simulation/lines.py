@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import Content
@@ -67,14 +68,17 @@ class Lines:
         starts = [one.constant.decode() for one in accounts]
         talks = np.array([one.talks for one in accounts])[where]
         times = np.datetime_as_string(calls.time_ms.astype("M8[ms]")).tolist()
-        talking = [f'"conversation_id":"conv-{visit:x}",' for visit in calls.visit.tolist()]
-        talking = [text if talks else "" for text, talks in zip(talking, talks.tolist(), strict=True)]
-        users = [f'"end_user_id":"user-{user:x}",' if user >= 0 else "" for user in usage.end_user.tolist()]
-        thought = np.where(_REASONING[usage.model] & ~calls.failed, usage.tokens_out * 6 // 10, -1)
-        thinking = [f'"reasoning_output_tokens":{n},' if n >= 0 else "" for n in thought.tolist()]
-        chunk = np.where(usage.stream & ~calls.failed, usage.first_s, -1.0)
-        chunks = [f',"time_to_first_chunk_s":{first}' if first >= 0 else "" for first in chunk.tolist()]
-        attempts = [f".{attempt}" if attempt else "" for attempt in calls.attempt.tolist()]
+        # what most requests lack is written for the others only
+        talking = _where(talks, [f'"conversation_id":"conv-{n:x}",' for n in calls.visit[talks].tolist()])
+        served = usage.end_user >= 0
+        users = _where(served, [f'"end_user_id":"user-{n:x}",' for n in usage.end_user[served].tolist()])
+        thinks = _REASONING[usage.model] & ~calls.failed
+        thought = (usage.tokens_out[thinks] * 6 // 10).tolist()
+        thinking = _where(thinks, [f'"reasoning_output_tokens":{n},' for n in thought])
+        streams = usage.stream & ~calls.failed
+        chunks = _where(streams, [f',"time_to_first_chunk_s":{n}' for n in usage.first_s[streams].tolist()])
+        again = calls.attempt > 0
+        attempts = _where(again, [f".{n}" for n in calls.attempt[again].tolist()])
         end = np.where(calls.failed, usage.fault, usage.cut + len(FAULTS))
         turns = np.where(talks, 2 * calls.turn + 1, 1)
         said = [""] * len(times)
@@ -89,11 +93,19 @@ class Lines:
         lines = [
             f'{starts[place]}"event_id":"evt-{event:x}{attempt}","time":"{time}Z",{talk}{user}'
             f'"request_model":"{MODEL_NAMES[model]}","stream":{_STREAM[stream]},"message_count":{turn},'
-            f'"input_tokens":{used},"output_tokens":{gave},{thinks}{_ENDS[ends]}"duration_s":{duration}'
-            f"{first}{words}}}"
+            f'"input_tokens":{used},"output_tokens":{gave},{thought}{_ENDS[ends]}"duration_s":{duration}'
+            f"{chunk}{words}}}"
             for (
-                place, event, attempt, time, talk, user, model, stream, turn, used, gave, thinks, ends,
-                duration, first, words,
+                place, event, attempt, time, talk, user, model, stream, turn, used, gave, thought, ends,
+                duration, chunk, words,
             ) in zip(*lists, strict=True)
         ]  # fmt: skip
         return Slice(calls.time_ms.tolist(), calls.account.tolist(), lines)
+
+
+def _where(mask: NDArray[np.bool_], texts: list[str]) -> list[str]:
+    """`texts` in the places of the mask, nothing elsewhere."""
+    found = np.full(len(mask), "", object)
+    found[mask] = texts
+    written: list[str] = found.tolist()
+    return written
