@@ -1,10 +1,8 @@
 """`CampaignPlane`: from suspicious groups to campaigns: which belong together, who is in, what to say.
 
 Works on suspicious groups only, so its load does not grow with traffic. At the end of an hour the groups of
-a tenant are the nodes of a graph; two are tied when they name many of the same accounts, or when both are
-known by their content and it is the same. A network full of innocent accounts ties nothing: only accounts
-named by a group count. Connected components are campaigns; each is one episode, opened at once, told again
-when it has grown, merged and split as its groups are, closed when they fall silent.
+a tenant that belong together (`streams.campaign_graph`) are a campaign; each is one episode, opened at once,
+told again when it has grown, merged and split as its groups are, closed when they fall silent.
 
 Ids come from the founding link and hour, so a replay repeats them.
 """
@@ -15,89 +13,23 @@ import hashlib
 from collections.abc import Iterable
 
 import msgspec
-import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from schemas.errors import IncompatibleState
-from schemas.evidence import (
-    NO_MORE,
-    GroupReport,
-    HourMark,
-    LinkKind,
-    Measure,
-    Member,
-    decode_report,
-    encode_report,
-)
-from schemas.finding import Action, Feature, Finding, Lifecycle, Severity, finding_id, utc_from_ms
+from schemas.evidence import NO_MORE, GroupReport, HourMark, decode_report, encode_report
+from schemas.finding import Finding, Lifecycle, utc_from_ms
+from streams.campaign_finding import Campaign, describe
+from streams.campaign_graph import Group, components
 from streams.config import DetectionConfig
-from streams.group_statistics import FEWEST_MEMBERS, NEEDED
-from streams.link_plane import NEVER
-from streams.membership import ACCEPTED
+from streams.group_statistics import FEWEST_MEMBERS
+from streams.hour_marks import NEVER, HourMarks
 from streams.windows import HOUR_MS
 
-DETECTOR = "campaign"
-TIED_SHARE = 0.2
-"""Share of the smaller group's named accounts that another must name too ..."""
-TIED_ACCOUNTS = 3
-SAME_CONTENT = 0.97
-"""... or cosine of the centres of two groups that are known by their content."""
 GROWTH_MEMBERS, GROWTH_REQUESTS = 1.25, 2.0
 SETTLED_HOURS = 6
 """New members are told of after this long at the latest, however few."""
 QUIET_HOURS = 24
 MAX_MEMBERS = 100_000
 """Of one group."""
-TOLD_LINKS = 20
-LARGE_LEAK, HUGE_LEAK = 1_000, 10_000
-TECHNIQUES = ("AML.T0024.002", "AML.T0008.005", "AML.T0021")
-RUNBOOK = (
-    "Check the reasons below: each is a statement about the members that `requests` can confirm.",
-    "Compare ten members side by side: sign-up, payment, networks, prompts, hours.",
-    "Look for a product or integration that explains all of them, and ask its operator.",
-    "Act on the members together; an operator who loses some accounts makes others.",
-)
-FALSE_POSITIVES = (
-    "A product that polls the API on a schedule from accounts of its many customers",
-    "A class or a contest that gives each participant an account and the same tasks",
-)
-
-
-class Group(msgspec.Struct, array_like=True):
-    """A suspicious group as last reported, with all members ever reported."""
-
-    report: GroupReport
-    """Without its members."""
-    founded: int
-    members: dict[str, Member]
-
-    @property
-    def key(self) -> tuple[str, int, int]:
-        return self.report.tenant_id, self.report.kind, self.report.value
-
-    def named(self) -> set[str]:
-        """Accounts that belong to it."""
-        return {name for name, member in self.members.items() if member.log_odds >= ACCEPTED}
-
-    def nats(self, family: str) -> float:
-        return max((one.nats for one in self.report.measures if one.family == family), default=0.0)
-
-
-class Campaign(msgspec.Struct, array_like=True):
-    """An open episode."""
-
-    subject_id: str
-    tenant_id: str
-    start_hour: int
-    last_hour: int
-    links: list[tuple[int, int]]
-    sequence: int = 0
-    told_members: int = 0
-    told_requests: int = 0
-    told_hour: int = 0
-    last: Finding | None = None
-    """As told last."""
 
 
 class CampaignOutput(msgspec.Struct):
@@ -130,7 +62,7 @@ class CampaignPlane:
     def __init__(self, config: DetectionConfig, partition: int = 0, sources: int = 1) -> None:
         self.config = config
         self.partition = partition
-        self.marks: dict[int, int] = dict.fromkeys(range(sources), NEVER)
+        self.marks = HourMarks(range(sources))
         self.closed_hour = NEVER
         self.pending: dict[int, dict[tuple[str, int, int, str], GroupReport]] = {}
         """Hour to its reports, by group and first member: a long list of members comes in parts."""
@@ -144,12 +76,11 @@ class CampaignPlane:
         """Take reports and marks in any order; say what the complete hours have brought."""
         for item in items:
             if isinstance(item, HourMark):
-                known = self.marks.get(item.source, NEVER)
-                self.marks[item.source] = item.hour if known == NO_MORE else max(known, item.hour)
+                self.marks.note(item)
             elif item.hour > self.closed_hour:
                 self._wait(item)
         output = CampaignOutput()
-        complete = min(self.marks.values())
+        complete = self.marks.complete
         for hour in sorted(hour for hour in self.pending if hour <= complete):
             self._close_quiet(hour - 1, output)
             self._close_hour(hour, self.pending.pop(hour), output)
@@ -280,7 +211,7 @@ class CampaignPlane:
         state = CampaignRecord(
             self.config.parameter_hash(),
             self.closed_hour,
-            self.marks,
+            self.marks.hours,
             self.campaigns,
             self.opened,
             [encode_report(report) for hour in self.pending.values() for report in hour.values()],
@@ -306,7 +237,7 @@ class CampaignPlane:
                 state = msgspec.msgpack.decode(value, type=CampaignRecord)
                 if state.parameters != self.config.parameter_hash():
                     raise IncompatibleState("the campaigns were stored with other [detection] settings")
-                self.closed_hour, self.marks = state.closed_hour, state.marks
+                self.closed_hour, self.marks.hours = state.closed_hour, state.marks
                 self.campaigns, self.opened = state.campaigns, state.opened
                 self.pending = {}
                 for data in state.pending:
@@ -320,99 +251,6 @@ class CampaignPlane:
             "campaigns": self.opened,
             "pending": sum(len(hour) for hour in self.pending.values()),
         }
-
-
-def components(groups: list[Group]) -> list[list[Group]]:
-    """Groups that belong together, each part in the order given."""
-    if not groups:
-        return []
-    named = [group.named() for group in groups]
-    centres = np.stack([np.frombuffer(group.report.centre, np.int8) for group in groups]).astype(np.float64)
-    lengths = np.sqrt(np.einsum("ij,ij->i", centres, centres))
-    cosines = centres @ centres.T / np.maximum(np.outer(lengths, lengths), 1e-9)
-    content = np.array([group.nats("sameness") >= NEEDED for group in groups])
-    same = (cosines >= SAME_CONTENT) & content[:, None] & content
-    ties = []
-    for left in range(len(groups)):
-        for right in range(left):
-            shared = len(named[left] & named[right])
-            enough = max(TIED_SHARE * min(len(named[left]), len(named[right])), TIED_ACCOUNTS)
-            if same[left, right] or shared >= enough:
-                ties.append((left, right))
-    pairs = np.array(ties or np.empty((0, 2)), np.intp)
-    graph = coo_matrix((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(groups),) * 2)
-    count, labels = connected_components(graph, directed=False)
-    return [[group for group, at in zip(groups, labels, strict=True) if at == part] for part in range(count)]
-
-
-def describe(campaign: Campaign, part: list[Group], time_ms: int) -> Finding:
-    """The finding as of a time, in the form of a create."""
-    members: dict[str, Member] = {}
-    for group in part:
-        for name in group.named():
-            member = group.members[name]
-            if name not in members or member.last_hour > members[name].last_hour:
-                members[name] = member
-    leaked = sum(member.completed for member in members.values())
-    requests = sum(member.requests for member in members.values())
-    strongest = max(part, key=lambda group: (group.report.nats, group.key))
-    best: dict[str, Measure] = {}
-    for group in part:
-        for measure in group.report.measures:
-            if measure.nats >= 1.0 and (measure.name not in best or measure.nats > best[measure.name].nats):
-                best[measure.name] = measure
-    told = sorted(best.values(), key=lambda measure: (-measure.nats, measure.name))
-    total = sum(measure.nats for measure in told)
-    kinds = [LinkKind(kind).label for kind in sorted({group.report.kind for group in part})]
-    severity = Severity.MEDIUM if leaked < LARGE_LEAK else Severity.HIGH
-    severity = severity if leaked < HUGE_LEAK else Severity.CRITICAL
-    first = min(member.first_hour for member in members.values())
-    last = max(member.last_hour for member in members.values())
-    names = tuple(sorted(members))
-    summary = (
-        f"{len(names):,} accounts, tied by {', '.join(kinds)}, act as one: {requests:,} requests, "
-        f"{leaked:,} answers given."
-    )
-    return Finding(
-        finding_id=finding_id(
-            campaign.tenant_id, DETECTOR, campaign.subject_id, campaign.start_hour * HOUR_MS
-        ),
-        lifecycle=Lifecycle.CREATE,
-        time=utc_from_ms(time_ms),
-        tenant_id=campaign.tenant_id,
-        detector=DETECTOR,
-        subject_kind="campaign",
-        subject_id=campaign.subject_id,
-        members=names,
-        member_count=len(names),
-        severity=severity,
-        p_value=float(np.exp(-strongest.report.nats)),
-        confidence=float(-np.expm1(-strongest.report.nats / 12)),
-        event_count=requests,
-        leaked_count=leaked,
-        first_seen=utc_from_ms(first * HOUR_MS),
-        last_seen=utc_from_ms((last + 1) * HOUR_MS),
-        title="Many accounts act as one source",
-        summary=f"{summary} " + "; ".join(measure.text for measure in told),
-        reasons=tuple(measure.text for measure in told) or (summary,),
-        features=tuple(
-            Feature(
-                name=measure.name,
-                value=measure.value,
-                baseline=measure.usual,
-                contribution=measure.nats / max(total, 1e-9),
-            )
-            for measure in told
-        ),
-        techniques=TECHNIQUES,
-        runbook=RUNBOOK,
-        false_positives=FALSE_POSITIVES,
-        recommended_action=Action.SUSPEND if severity is Severity.CRITICAL else Action.CHALLENGE,
-        labels={
-            f"link_{number}": f"{LinkKind(kind).label}:{value:016x}"
-            for number, (kind, value) in enumerate(campaign.links[:TOLD_LINKS], 1)
-        },
-    )
 
 
 def _key(key: tuple[str, int, int]) -> bytes:

@@ -48,4 +48,4 @@ class GroupPipeline:
 
     def finish(self) -> list[Finding]:
         """No more evidence is expected."""
-        return self.process([], [NO_MORE] * len(self.links[0].marks))
+        return self.process([], [NO_MORE] * len(self.links[0].marks.hours))

@@ -17,7 +17,7 @@ from schemas.evidence import NO_MORE, HourMark, decode_evidence
 from schemas.topics import EVIDENCE, REQUESTS
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
-from streams.link_plane import NEVER
+from streams.hour_marks import NEVER
 from tests.chaos.traffic import traffic
 
 
