@@ -37,18 +37,19 @@ def _sections(figures: AccountFigures) -> Iterable[Section]:
     )
     yield (
         "Attackers",
-        ["kind", "accounts", "found", "queries p50", "queries p95", "leaked p50", "simulated p50", "what"],
+        ["kind", "accounts", "found", "queries p50", "queries p95", "leaked p50", "within 100", "what"],
         [
             [
                 name, f"{line.accounts:,}", f"{line.found:,}", _number(line.queries_to_finding_p50),
                 _number(line.queries_to_finding_p95), _number(line.leaked_p50),
-                _number(line.queries_simulated_p50), _ABOUT.get(name, ""),
+                f"{line.within_100} of {line.sent_100}", _ABOUT.get(name, ""),
             ]
             for name, line in figures.attacks.items()
         ],
     )  # fmt: skip
     yield (
-        "Share of attackers above a level fixed on calibration days",
+        f"Share of attackers above a level fixed on {figures.calibration_account_days:,} calibration "
+        "account-days; rarer rates are extrapolated by an exponential tail",
         ["false-positive rate per account-day", *(f"{rate} %" for rate in ("0.1", "0.01", "0.001"))],
         [
             ["level, nats", *(f"{at.nats:.1f}" for at in figures.at_rate.values())],

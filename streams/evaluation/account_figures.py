@@ -14,6 +14,7 @@ from streams.evaluation.figures import level_at, poisson_interval, quantile_with
 from streams.evaluation.watch import BUDGETS
 
 RATES = (1e-3, 1e-4, 1e-5)
+WITHIN = 100
 ALLOWED = {role.name for role in ROLES if role.allowed}
 CONFOUNDERS = tuple(role.name for role in ROLES if role.purpose == "confounder")
 ATTACKS = tuple(role.name for role in ROLES if role.purpose == "attack")
@@ -39,6 +40,10 @@ class AttackLine(msgspec.Struct, frozen=True):
     queries_to_finding_p95: float | None
     leaked_p50: float
     queries_simulated_p50: float
+    sent_100: int
+    """Accounts that sent `WITHIN` queries or more: how many of them can be found by then."""
+    within_100: int
+    """Of these, found within `WITHIN` queries."""
 
 
 class AtRate(msgspec.Struct, frozen=True):
@@ -128,7 +133,8 @@ def figures(options: Options, shares: Sequence[ShareResult]) -> AccountFigures:
         )
     total = days.total()
     low, high = poisson_interval(len(counted))
-    outcomes = [outcome for share in shares for outcome in share.outcomes]
+    # a slow attacker may begin too late to send anything
+    outcomes = [outcome for share in shares for outcome in share.outcomes if outcome.queries]
     return AccountFigures(
         options=options,
         account_days=total,
@@ -163,6 +169,11 @@ def _attack(outcomes: Sequence[Outcome]) -> AttackLine:
         queries_to_finding_p95=quantile_with_misses(found, misses, 0.95),
         leaked_p50=float(np.median([outcome.leaked for outcome in outcomes])),
         queries_simulated_p50=float(np.median([outcome.queries for outcome in outcomes])),
+        sent_100=sum(outcome.queries >= WITHIN for outcome in outcomes),
+        within_100=sum(
+            outcome.queries >= WITHIN and outcome.found_after is not None and outcome.found_after <= WITHIN
+            for outcome in outcomes
+        ),
     )
 
 
