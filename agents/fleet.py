@@ -128,7 +128,10 @@ class Fleet:
             idle_source_s=fleet.idle_source_s,
             idle_close_s=fleet.idle_close_s,
         )
-        self._reporter = Reporter(settings.data_dir, self.table, self.accounts, self._lag, self.metrics)
+        groups: dict[str, PlaneTable[Any]] = {"links": self.links, "campaigns": self.campaigns}
+        self._reporter = Reporter(
+            settings.data_dir, self.table, groups, self.accounts, self._lag, self.metrics
+        )
         self.app = build_app(settings, options)
         self.app.transport.drain = self._drain
         self.app.agent(runs_of(self.app, *RAW_FORMATS.values()), name="ingest")(self.ingest.run)

@@ -53,6 +53,10 @@ class Metrics:
         self.partitions = Gauge(
             "stillwatch_partitions", "Partitions of the requests topic owned.", registry=self.registry
         )
+        self.groups = Gauge(
+            "stillwatch_group_planes", "What link and campaign planes hold and have counted.",
+            ["plane", "what"], registry=self.registry,
+        )  # fmt: skip
         build = Gauge("stillwatch_build_info", "Version.", ["version"], registry=self.registry)
         build.labels(version("stillwatch")).set(1)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 from agents.accounts import AccountAgent
 from agents.lag import Lag
@@ -13,6 +16,7 @@ from agents.metrics import Metrics
 from agents.status import WorkerStatus, remove_status, write_status
 from agents.tables import PlaneTable
 from schemas.topics import EVIDENCE, GROUPS, RAW_FORMATS, REQUESTS
+from streams.account_plane import AccountPlane
 
 RAW_TOPICS = tuple(topic.name for topic in RAW_FORMATS.values())
 
@@ -22,13 +26,24 @@ class Reporter:
 
     Args:
         data_dir: run directory; the status file goes there.
+        table: of accounts.
+        groups: of links and campaigns, by name.
     """
 
     def __init__(
-        self, data_dir: Path, table: PlaneTable, agent: AccountAgent, lag: Lag, metrics: Metrics
+        self,
+        data_dir: Path,
+        table: PlaneTable[AccountPlane],
+        groups: Mapping[str, PlaneTable[Any]],
+        agent: AccountAgent,
+        lag: Lag,
+        metrics: Metrics,
     ) -> None:
         self._data_dir = data_dir
         self._table = table
+        self._groups = groups
+        self._known: dict[str, set[str]] = {name: set() for name in groups}
+        """What was told of each, so that it falls to 0 when all planes are given away."""
         self._agent = agent
         self._lag = lag
         self._metrics = metrics
@@ -46,6 +61,13 @@ class Reporter:
         for topic in (*RAW_TOPICS, REQUESTS.name, EVIDENCE.name, GROUPS.name):
             if (lag := self._lag.total([topic])) is not None:
                 self._metrics.lag.labels(topic).set(lag)
+        for name, groups in self._groups.items():
+            counted: Counter[str] = Counter(dict.fromkeys(self._known[name], 0))
+            for plane in groups.planes.values():
+                counted.update(plane.stats())
+            self._known[name].update(counted)
+            for what, number in counted.items():
+                self._metrics.groups.labels(name, what).set(number)
 
     def remove(self) -> None:
         """Take the status file away."""

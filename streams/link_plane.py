@@ -257,8 +257,6 @@ class LinkPlane(LinkStore):
         """Counters for operators."""
         return {
             "links": len(self.links),
-            "shared_links": sum(link.holding for link in self.links.values()),
-            "watched_links": sum(link.watched for link in self.links.values()),
             "accounts": len(self.table),
             "candidates": sum(len(place.groups) for place in self.places.values()),
             "evidence": self.applied,

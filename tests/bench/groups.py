@@ -107,7 +107,7 @@ def measure(world: World) -> dict[str, Any]:
     return {
         "accounts": stats["accounts"],
         "links": stats["links"],
-        "shared_links": stats["shared_links"],
+        "shared_links": sum(link.holding for link in plane.links.values()),
         "evidence": evidence,
         "requests": int(sum(counts.sum() for counts in world.answers.values())),
         "evidence_bytes": round(sent_bytes / evidence, 1),

@@ -134,6 +134,7 @@ async def test_raw_records_become_requests_findings_profiles_and_dead_letters(fl
     assert (status.events, status.accounts) == (len(events), len({e.account_key for e in events}))
     page = await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/metrics")
     assert f'stillwatch_events_total{{outcome="accepted",source="accounts"}} {len(events)}.0' in page
+    assert 'stillwatch_group_planes{plane="campaigns",what="open_campaigns"} 0.0' in page
     assert f'dead_letters_total{{reason="MalformedRecord",stage="ingest"}} {len(MALFORMED)}.0' in page
     assert worker.stop() == 0, fleet.logs()
     assert fleet.statuses() == []
