@@ -90,6 +90,7 @@ class AccountPlane(PlaneState):
             origins: where INGEST read them, one by one or as `streams.batch.ORIGINS`; a repeated raw record
                 is counted once.
         """
+        self.settle()
         output = PlaneOutput()
         positions = np.full(len(events), -1) if offsets is None else np.asarray(offsets, np.int64)
         batch = events if isinstance(events, EventBatch) else EventBatch(events, positions)
@@ -246,6 +247,7 @@ class AccountPlane(PlaneState):
 
         An event that still comes for such a window emits its profile again, with a higher revision.
         """
+        self.settle()
         output = PlaneOutput()
         for hour in self.open_hours.hours:
             self._close_hour(hour, output)
@@ -295,7 +297,8 @@ class AccountPlane(PlaneState):
 
     def learn_verdict(self, account_key: str, malicious: bool) -> bool:
         """Let detectors learn from an analyst's verdict. False where the account is not known here."""
-        slot = self.table.slots.get(account_key)
+        self.settle()
+        slot = self.table.slot_of(account_key)
         if slot is None:
             return False
         for detector in self.detectors:

@@ -1,23 +1,27 @@
 """Stored form of account state: what goes on the changelog and comes back after a crash.
 
-An account's record is a header (format version and parameter hash), its row as raw bytes, and the few
-things that do not fit a row (its open episode, river models) as MessagePack. The partition's own record
+An account's record is a header (format version and parameter hash), its row without zeros
+(`streams.sparse_rows`), and the few things that do not fit a row (its open episode, river models) as
+MessagePack; most accounts have none. The partition's own record
 holds what its accounts share. Rows written under other parameters are refused, never mixed.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import IncompatibleState
 from streams.baselines import CohortState
 from streams.calibration import Marks
 from streams.config import DetectionConfig
 from streams.episodes import Episode
+from streams.sparse_rows import SparseRows
 from streams.watermark import Watermark
 
 PARTITION_KEY_PREFIX = b"\x00partition:"
@@ -30,6 +34,9 @@ class AccountExtras(msgspec.Struct, array_like=True, omit_defaults=True):
     episode: Episode | None = None
     detectors: dict[str, bytes] = {}
     marks: Marks | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.episode or self.detectors or self.marks)
 
 
 class PartitionState(msgspec.Struct, array_like=True):
@@ -60,20 +67,27 @@ class StateCodec:
     """
 
     def __init__(self, config: DetectionConfig, row: np.dtype[Any]) -> None:
-        self.row = row
+        self._sparse = SparseRows(row)
         layout = msgspec.json.encode((config.parameter_hash(), str(row.descr)))
-        self.header = b"SW1" + _digest(layout)
+        self.header = b"SW2" + _digest(layout)
 
-    def encode(self, row: np.void, extras: AccountExtras) -> bytes:
-        """One account's record."""
-        return self.header + row.tobytes() + _encoder.encode(extras)
+    def encode(self, rows: NDArray[Any], extras: Sequence[AccountExtras]) -> list[bytes]:
+        """Records of accounts, from their rows (n,) and what else they have."""
+        header = self.header
+        return [
+            header + packed + (_encoder.encode(more) if more else b"")
+            for packed, more in zip(self._sparse.pack(rows), extras, strict=True)
+        ]
 
-    def decode(self, data: bytes) -> tuple[np.void, AccountExtras]:
+    def decode(self, records: Sequence[bytes]) -> tuple[NDArray[Any], list[AccountExtras]]:
         """Inverse of `encode`. Raises `IncompatibleState`."""
-        body = self._body(data)
-        size = self.row.itemsize
-        row: np.void = np.frombuffer(body[:size], self.row)[0]
-        return row, _extras.decode(body[size:])
+        bodies = [self._body(record) for record in records]
+        ends = self._sparse.lengths(bodies)
+        rows = self._sparse.unpack([body[:end] for body, end in zip(bodies, ends, strict=True)])
+        return rows, [
+            _extras.decode(body[end:]) if end < len(body) else AccountExtras()
+            for body, end in zip(bodies, ends, strict=True)
+        ]
 
     def encode_partition(self, state: PartitionState) -> bytes:
         """The partition's own record."""
@@ -83,14 +97,17 @@ class StateCodec:
         """Inverse of `encode_partition`. Raises `IncompatibleState`."""
         return _partition.decode(self._body(data))
 
-    def _body(self, data: bytes) -> memoryview:
-        size = len(self.header)
-        if data[:size] != self.header:
+    def check(self, data: bytes) -> None:
+        """Raises `IncompatibleState` for a record of another version or other parameters."""
+        if not data.startswith(self.header):
             raise IncompatibleState(
                 "stored account state was written by another version or with other [detection] settings; "
                 "put the settings back, or start a new fleet.application_id to begin with empty state"
             )
-        return memoryview(data)[size:]
+
+    def _body(self, data: bytes) -> memoryview:
+        self.check(data)
+        return memoryview(data)[len(self.header) :]
 
     @staticmethod
     def partition_key(partition: int) -> bytes:

@@ -1,13 +1,15 @@
 """`AccountTable`: the state of every account of one partition, as one numpy record array.
 
 One row is one account; its columns are the core columns below plus those each detector declares. A row
-has a fixed size, so memory is bounded by ``accounts x row size``, and its bytes *are* the stored form.
-Beyond `capacity` the least recently active accounts are evicted, and counted.
+has a fixed size, so memory is bounded by ``accounts x row size``. Accounts that have been idle are set aside
+in their stored form, about half as large, and brought back by their next request, as they were. Beyond
+`capacity` the least recently active accounts are evicted, and counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,10 @@ RECENT_EVENTS = 16
 
 EVICTION_SHARE = 0.02
 """Share of a full table freed at once, so that eviction costs little per event."""
+
+HOT_SHARE = 0.2
+FEWEST_HOT = 16_384
+"""Rows that are not worth setting aside: this share of the capacity, and so many at least."""
 
 CORE: list[tuple[str, Any] | tuple[str, Any, tuple[int, ...]]] = [
     ("first_ms", "<i8"),
@@ -49,7 +55,8 @@ class AccountTable:
         columns: dtype of each detector's columns, by detector name.
         capacity: most accounts kept. Memory is at most ``capacity x row_bytes``; pages of rows not yet
             used are not resident.
-        on_remove: called with the row of an account that is forgotten.
+        on_remove: called with the row of an account that is forgotten or set aside.
+        on_wake: called with the rows and stored forms of accounts that come back.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class AccountTable:
         columns: Mapping[str, np.dtype[Any]],
         capacity: int,
         on_remove: Callable[[int], None] | None = None,
+        on_wake: Callable[[NDArray[np.intp], Sequence[bytes]], None] | None = None,
     ) -> None:
         fields: list[Any] = [*CORE, *((name, dtype) for name, dtype in columns.items() if dtype.itemsize)]
         self.dtype = np.dtype(fields)
@@ -64,6 +72,10 @@ class AccountTable:
         self.rows: NDArray[Any] = np.zeros(capacity, self.dtype)
         self.keys: list[str | None] = []
         self.slots: dict[str, int] = {}
+        self.hot = max(int(capacity * HOT_SHARE), min(capacity, FEWEST_HOT))
+        """Rows in use beyond which idle accounts are to be set aside."""
+        self.aside: dict[str, bytes] = {}
+        """Accounts set aside, longest idle first."""
         self.dirty: NDArray[np.bool_] = np.zeros(capacity, np.bool_)
         self.removed: set[str] = set()
         """Keys forgotten since the last `take_removed`."""
@@ -74,9 +86,10 @@ class AccountTable:
             self._blank[name] = EMPTY
         self._free: list[int] = []
         self._on_remove = on_remove
+        self._on_wake = on_wake
 
     def __len__(self) -> int:
-        return len(self.slots)
+        return len(self.slots) + len(self.aside)
 
     @property
     def row_bytes(self) -> int:
@@ -102,7 +115,12 @@ class AccountTable:
         for place, slot in enumerate(known):
             if slot is None:
                 missing.setdefault(keys[place], place)
-        if len(slots) + len(missing) > self.capacity:
+        asleep = [key for key in missing if key in self.aside]
+        if asleep:
+            known += self.wake(asleep).tolist()
+            for key in asleep:
+                del missing[key]
+        if len(self) + len(missing) > self.capacity:
             self._evict(len(missing), {*protected, *(slot for slot in known if slot is not None)})
         new = {self._place(key): place for key, place in missing.items()}
         self.rows[list(new)] = self._blank
@@ -130,23 +148,50 @@ class AccountTable:
         self.removed.discard(key)
         return slot
 
+    def wake(self, keys: Sequence[str]) -> NDArray[np.intp]:
+        """Rows of accounts that were set aside, (n,); as they were."""
+        stored = [self.aside.pop(key) for key in keys]
+        slots = np.array([self._place(key) for key in keys], np.intp)
+        if self._on_wake is not None and len(keys):
+            self._on_wake(slots, stored)
+        return slots
+
+    def set_aside(self, slot: int, stored: bytes) -> None:
+        """Keep an account in its stored form; its row is reused. It has nothing that is not in there."""
+        key = self._release(slot)
+        self.aside[key] = stored
+
     def remove(self, slot: int) -> None:
-        """Forget an account; its row is blanked and reused."""
-        key = self.keys[slot]
-        if key is None:
-            raise KeyError(slot)
+        """Forget an account; its row is reused."""
+        self.removed.add(self._release(slot))
+
+    def _release(self, slot: int) -> str:
+        key = self.key(slot)
         if self._on_remove is not None:
             self._on_remove(slot)
         del self.slots[key]
         self.keys[slot] = None
-        self.rows[slot] = np.zeros((), self.dtype)
+        self.rows[slot] = self._blank
         self.dirty[slot] = False
         self._free.append(slot)
-        self.removed.add(key)
+        return key
+
+    def slot_of(self, key: str) -> int | None:
+        """Row of an account, brought back if need be; `None` where it is not known."""
+        if key in self.aside:
+            self.wake([key])
+        return self.slots.get(key)
 
     def _evict(self, wanted: int, keep: set[int]) -> None:
         """Free at least `wanted` rows where possible, least recently active first."""
         count = max(wanted, int(self.capacity * EVICTION_SHARE))
+        for key in list(islice(self.aside, count)):
+            del self.aside[key]
+            self.removed.add(key)
+            self.evicted += 1
+            count -= 1
+        if not count:
+            return
         used = np.fromiter(self.slots.values(), np.intp, len(self.slots))
         oldest_first = used[np.lexsort((used, self.rows["last_ms"][used]))]
         for slot in [int(slot) for slot in oldest_first if int(slot) not in keep][:count]:

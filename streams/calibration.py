@@ -46,13 +46,14 @@ MIN_ACCOUNT_HOURS = 400
 """A cohort with fewer is judged by all cohorts together; with fewer of these as well, by the claim alone."""
 KEPT_TAILS = 4
 EVERYBODY = -1
+NEVER = 2**31
 
 
 class Marks(msgspec.Struct, array_like=True):
     """What calibration keeps of one account: only of accounts that scored anything."""
 
     cohort: int
-    found: int = 2**31
+    found: int = NEVER
     """Hour of its first finding."""
     hours: dict[int, bytes] = {}
     """Hour to the highest level of each detector."""
@@ -140,8 +141,12 @@ class Calibration:
             cohorts: of each account with requests in it.
         """
         self.active[hour] = dict(Counter(cohorts.tolist()))
-        for old in [known for known in self.active if known <= hour - 2 * WINDOW_HOURS]:
+        oldest = hour - 2 * WINDOW_HOURS
+        for old in [known for known in self.active if known <= oldest]:
             del self.active[old]
+        for slot in [slot for slot, marks in self.marks.items() if marks.found == NEVER]:
+            if max(self.marks[slot].hours, default=0) <= oldest:
+                del self.marks[slot]
 
     def correct(self, nats: Floats, hours: NDArray[np.int64], cohorts: NDArray[np.int64]) -> Floats:
         """Calibrated nats (m, d) of accounts at events of the given hours."""

@@ -59,6 +59,13 @@ class OpenHours:
         """Close an hour: its rows, ascending."""
         return np.flatnonzero(self._rows.pop(hour))
 
+    def holds(self, slots: Slots) -> NDArray[np.bool_]:
+        """bool (n,): the row has requests in an open hour."""
+        held = np.zeros(len(slots), np.bool_)
+        for rows in self._rows.values():
+            held |= rows[slots]
+        return held
+
     def forget(self, slot: int) -> None:
         """The row is about to be reused."""
         for rows in self._rows.values():

@@ -4,7 +4,8 @@
 and how it comes back: rows that have changed first, what they share last, so that a crash in between
 leaves accounts ahead of the partition, never behind it.
 
-Memory: at most ``max_accounts_per_partition`` rows of `AccountTable.row_bytes`, plus bounded extras.
+Memory: at most ``max_accounts_per_partition`` rows of `AccountTable.row_bytes`, plus bounded extras; about
+half of it for accounts that are idle.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams import links, windows
 from streams.account_state import AccountExtras, PartitionState, StateCodec
@@ -27,6 +29,11 @@ from streams.watermark import NOTHING, Watermark
 from streams.windows import HOUR_MS, HOURS
 
 NO_HOUR = windows.EMPTY
+
+CROWD_SHARE = 0.05
+"""Idle accounts are set aside when so many rows too many are in use, all at once."""
+SETTLED_AT_ONCE = 4096
+"""Restored accounts looked through in one step."""
 
 
 class PlaneState:
@@ -48,6 +55,7 @@ class PlaneState:
             {links.NAME: links.COLUMNS, **{one.name: one.columns for one in self.detectors}},
             config.max_accounts_per_partition,
             self._forget,
+            self._wake,
         )
         self.watermark = Watermark(lateness_ms=config.lateness_s * 1000)
         self.cohorts = CohortBaselines()
@@ -58,6 +66,9 @@ class PlaneState:
         self.closed_hour = NO_HOUR
         """Hours up to this one are closed."""
         self.open_hours = OpenHours(self.table.capacity)
+        self._unsettled = False
+        """Accounts were restored, and which of them must have a row is not known yet."""
+        self._with_extras = [one for one in self.detectors if type(one).extras is not Detector.extras]
         self.applied_offset = -1
         self.events = self.late = self.duplicates = 0
 
@@ -73,18 +84,17 @@ class PlaneState:
 
     def take_changes(self) -> list[tuple[bytes, bytes | None]]:
         """Changelog records since the last call; the partition's own record last."""
+        self.settle()
         records: list[tuple[bytes, bytes | None]] = []
         records += [(key.encode(), None) for key in sorted(self.table.take_removed())]
-        for slot in np.flatnonzero(self.table.dirty).tolist():
-            extras = AccountExtras(
-                episode=self.episodes.get(slot),
-                detectors={
-                    detector.name: data for detector in self.detectors if (data := detector.extras(slot))
-                },
-                marks=self.calibration.marks.get(slot),
-            )
-            records.append((self.table.key(slot).encode(), self.codec.encode(self.table.rows[slot], extras)))
+        dirty = np.flatnonzero(self.table.dirty)
+        extras = [self._extras(slot) for slot in dirty.tolist()]
+        values = self.codec.encode(self.table.rows[dirty], extras)
+        records += [
+            (self.table.key(slot).encode(), value) for slot, value in zip(dirty.tolist(), values, strict=True)
+        ]
         self.table.dirty[:] = False
+        self._set_idle_aside()
         state = PartitionState(
             applied_offset=self.applied_offset,
             closed_hour=self.closed_hour,
@@ -97,6 +107,30 @@ class PlaneState:
         records.append((self.codec.partition_key(self.partition), self.codec.encode_partition(state)))
         return records
 
+    def _extras(self, slot: int) -> AccountExtras:
+        return AccountExtras(
+            episode=self.episodes.get(slot),
+            detectors={one.name: data for one in self._with_extras if (data := one.extras(slot))},
+            marks=self.calibration.marks.get(slot),
+        )
+
+    def _set_idle_aside(self) -> None:
+        """Where many accounts have rows, take them from those idle longest that have nothing else. What is
+        due in an open hour, and all that other accounts are compared with, stays."""
+        table, rows = self.table, self.table.rows
+        crowd = len(table.slots) - table.hot
+        if crowd <= table.hot * CROWD_SHARE:
+            return
+        used = np.fromiter(table.slots.values(), np.intp, len(table.slots))
+        over = (rows["hour_head"][used] <= self._settled_hour()) & ~self.open_hours.holds(used)
+        idle = used[over & ~rows["found"][used]]
+        idle = idle[np.argsort(rows["last_ms"][idle], kind="stable")]
+        alone = [slot for slot in idle[: 2 * crowd].tolist() if not self._extras(slot)]
+        idle = np.array(alone[:crowd], np.intp)
+        stored = self.codec.encode(rows[idle], [AccountExtras()] * len(idle))
+        for slot, value in zip(idle.tolist(), stored, strict=True):
+            table.set_aside(slot, value)
+
     # ---- and back -----------------------------------------------------------------------------------
 
     def restore(self, records: Iterable[tuple[bytes, bytes | None]]) -> None:
@@ -105,23 +139,43 @@ class PlaneState:
         Raises:
             schemas.errors.IncompatibleState: the state was written with other parameters.
         """
+        table, mine = self.table, self.codec.partition_key(self.partition)
         for key, value in records:
             if self.codec.is_partition_key(key):
-                if value is not None and key == self.codec.partition_key(self.partition):
+                if value is not None and key == mine:
                     self._restore_partition(self.codec.decode_partition(value))
                 continue
             name = key.decode()
-            slot = self.table.slots.get(name)
-            if value is None:
-                if slot is not None:
-                    self.table.remove(slot)
-                    self.table.take_removed()
-                continue
-            if slot is None:
-                if len(self.table) >= self.table.capacity:
-                    continue
-                slot = self.table.add(name)
-            self._restore_account(slot, value)
+            slot = table.slots.get(name)
+            if slot is not None:
+                table.remove(slot)
+                table.removed.discard(name)
+            table.aside.pop(name, None)
+            if value is not None and len(table) < table.capacity:
+                self.codec.check(value)
+                table.aside[name] = value
+        self._unsettled = True
+        if len(table) <= table.hot:
+            self.settle()
+
+    def settle(self) -> None:
+        """After a restore, and before anything else: give rows to all accounts if they are few, else to those
+        that something may happen to without a request of theirs."""
+        if not self._unsettled:
+            return
+        self._unsettled = False
+        table = self.table
+        keys = list(table.aside)
+        if len(table) <= table.hot:
+            table.wake(keys)
+            return
+        settled = self._settled_hour()
+        for start in range(0, len(keys), SETTLED_AT_ONCE):
+            some = keys[start : start + SETTLED_AT_ONCE]
+            rows, extras = self.codec.decode([table.aside[key] for key in some])
+            due = (rows["hour_head"] > settled) | rows["found"]
+            both = zip(some, due.tolist(), extras, strict=True)
+            table.wake([key for key, now, more in both if now or more])
 
     def _restore_partition(self, state: PartitionState) -> None:
         self.applied_offset = state.applied_offset
@@ -136,23 +190,27 @@ class PlaneState:
                 detector.restore_shared(state.detectors[detector.name])
         self.open_hours.forget_until(self._settled_hour())
 
-    def _restore_account(self, slot: int, value: bytes) -> None:
-        row, extras = self.codec.decode(value)
-        for detector in self.detectors:
-            detector.forget(slot)
-        self.calibration.forget(slot)
-        self.table.rows[slot] = row
-        self.episodes.pop(slot, None)
+    def _wake(self, slots: NDArray[np.intp], stored: Sequence[bytes]) -> None:
+        """Accounts get rows again."""
+        rows, extras = self.codec.decode(stored)
+        self.table.rows[slots] = rows
+        first = self._settled_hour() + 1
+        for number in np.flatnonzero(rows["hour_head"] >= first).tolist():
+            head, requests = int(rows["hour_head"][number]), rows["hour_requests"][number]
+            kept = range(max(first, head - HOURS + 1), head + 1)
+            self.open_hours.note_row(int(slots[number]), [hour for hour in kept if requests[hour % HOURS]])
+        for slot, more in zip(slots.tolist(), extras, strict=True):
+            if more:
+                self._restore_extras(slot, more)
+
+    def _restore_extras(self, slot: int, extras: AccountExtras) -> None:
         if extras.episode is not None:
             self.episodes[slot] = extras.episode
         if extras.marks is not None:
             self.calibration.marks[slot] = extras.marks
-        for detector in self.detectors:
+        for detector in self._with_extras:
             if detector.name in extras.detectors:
                 detector.restore_extras(slot, extras.detectors[detector.name])
-        head = int(row["hour_head"])
-        kept = range(max(self._settled_hour() + 1, head - HOURS + 1), head + 1)
-        self.open_hours.note_row(slot, [hour for hour in kept if row["hour_requests"][hour % HOURS]])
 
     def _settled_hour(self) -> int:
         """Hours up to this one are behind the watermark, so their profiles are out and up to date."""
@@ -163,6 +221,7 @@ class PlaneState:
 
     def stats(self) -> dict[str, int]:
         """Counters. `leaked` are answers given to accounts that have or had a finding."""
+        self.settle()
         rows = self.table.rows[: len(self.table.keys)]
         return {
             "accounts": len(self.table),
