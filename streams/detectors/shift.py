@@ -56,7 +56,10 @@ hand are counted as what they look like; of 9,440 real conversations one is."""
 
 EASE = ((16.0, -0.6), (32.0, 0.0))
 """Prompts to what is added to the score before it is turned into nats. Templates filled by hand end after a
-dozen or two, so that the largest scores of people are found at few prompts."""
+dozen or two, so that the largest scores of people are found at few prompts. At ten prompts the largest of
+9,437 real conversations are 5.6, 5.5 and 5.5, and templated pipelines have 5.8 to 6.8 in the median: too
+close for ten false alerts per million account-days, however it is weighted; at seventeen it is 6.8 and 7.7
+to 9.3."""
 
 SERVES_END_USERS = 4
 SAMPLE_HOURS = 24
