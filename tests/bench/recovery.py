@@ -29,7 +29,7 @@ from tests.bench.measure import cores
 from tests.bench.workload import Record, Workload
 
 RUN = 4000
-EVENTS_PER_ACCOUNT = 3
+EVENTS_PER_ACCOUNT = 2
 PARTITIONS = 8
 
 
