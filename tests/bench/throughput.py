@@ -31,6 +31,8 @@ from tests.bench.workload import Workload
 ENGINES = ("stillwatch", *peers.PEERS)
 JOBS = [("windowed", engine) for engine in ENGINES] + [("full", "stillwatch")]
 PARTITIONS = 8
+EVENTS_PER_S = 1_667
+"""Of event time: a million requests in ten minutes."""
 TIMEOUT_S = 1800
 console = Console(stderr=True)
 
@@ -129,11 +131,17 @@ def main() -> None:
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--engines", default=",".join(ENGINES), help="comma-separated; default all")
     parser.add_argument("--jobs", default="windowed,full", help="comma-separated; default both")
+    parser.add_argument("--quick", action="store_true", help="100,000 events of 10,000 accounts, ours alone")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and keep its logs")
     args = parser.parse_args()
+    if args.quick:
+        args.events, args.accounts, args.engines = 100_000, 10_000, "stillwatch"
     engines, jobs = args.engines.split(","), args.jobs.split(",")
     wanted = [(job, engine) for job, engine in JOBS if engine in engines and job in jobs]
-    workload = Workload(events=args.events, accounts=args.accounts, partitions=PARTITIONS)
+    span_s = max(60, round(args.events / EVENTS_PER_S))
+    workload = Workload(
+        events=args.events, accounts=args.accounts, partitions=PARTITIONS, span_s=span_s
+    )
     folder = args.keep or Path(tempfile.mkdtemp(prefix="stillwatch-bench-"))
     folder.mkdir(parents=True, exist_ok=True)
     rows, failed = [], []

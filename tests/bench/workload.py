@@ -26,8 +26,8 @@ from streams.batch import Origin
 from streams.fingerprint import Fingerprint, Fingerprinter
 from tests.bench.windowed_job import CLOSER, FLAG_ABOVE
 
-START = datetime(2025, 6, 1, 12, 30, tzinfo=UTC)
-"""Half past, so that an hour closes in the middle; past, because Kafka takes no record from the future."""
+START = datetime(2025, 6, 1, 12, 55, tzinfo=UTC)
+"""So that an hour closes in the middle; past, because Kafka takes no record from the future."""
 START_MS = round(START.timestamp() * 1000)
 MINUTE_MS = 60_000
 CLOSER_AFTER_MS = 600_000
@@ -72,7 +72,7 @@ class Workload:
     events: int = 1_000_000
     accounts: int = 100_000
     partitions: int = 8
-    span_s: int = 3600
+    span_s: int = 600
     seed: int = 1
     every_account: bool = False
     """Each account at least once, in a random order, before Zipf's law holds."""
