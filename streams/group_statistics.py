@@ -42,6 +42,9 @@ NEEDED = 4.0
 TOTAL = 16.0
 """Nats needed together: ln(1e6 / 10) = 11.5 for ten false campaigns per million accounts and day, and
 ln(100) for the looks at a group and the links of an account. 8 + 8 or 12 + 4, then."""
+TOTAL_BY_WORDS = 20.0
+"""Needed by a group that nothing but its words has formed: that it writes alike is how it was found, and so
+does every new application, so the second kind of evidence must be beyond doubt by itself."""
 
 COHERENT_SHARE = 0.1
 """Share of an innocent group that may be alike to one member where random pairs are in one of a hundred."""
@@ -138,7 +141,8 @@ def judge(
     three = min(families["identity"], families["sameness"]) >= 1.5 * NEEDED and families["age"] >= NEEDED
     total = sum(families.values())
     measures = tuple(sorted((measure, constants, even, steady, identity, age), key=lambda one: -one.nats))
-    return Verdict(measures, families, total, (two or three) and total >= TOTAL, core)
+    needed = TOTAL_BY_WORDS if kind == LinkKind.BEHAVIOUR else TOTAL
+    return Verdict(measures, families, total, (two or three) and total >= needed, core)
 
 
 def _core(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]:

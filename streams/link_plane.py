@@ -32,6 +32,9 @@ from streams.summary_table import BLANK_HOUR, Rows
 from streams.waiting_evidence import WaitingEvidence
 
 DAY_HOURS = 24
+ANYBODY = -4.0
+"""Log odds that an account that nothing but its words ties to a group belongs to it: one in fifty, a large
+campaign's share of a provider's accounts."""
 WATCHED_SHARE = 0.5
 """Share of a link's sample in the core from which on all accounts behind it are followed."""
 EXPONENT_HOURS = 6
@@ -170,8 +173,8 @@ class LinkPlane(LinkStore):
         core = rows[verdict.core]
         outside = self.rows([one for one in self.population if one not in self._strange])
         share = len(core) / len(rows)
-        # in a meeting place all are core, which says nothing about who comes near later
-        prior = 0.0 if link.kind == LinkKind.BEHAVIOUR else float(np.log(share / max(1 - share, 0.02)))
+        # whoever comes near in a meeting place is one of a whole population
+        prior = ANYBODY if link.kind == LinkKind.BEHAVIOUR else float(np.log(share / max(1 - share, 0.02)))
         odds = log_odds(everybody, core, outside, prior, verdict.measures, self.reference, hour)
         keys = [self.table.keys[self.table.slots[int(account)]] for account in everybody["account"]]
         members = tuple(

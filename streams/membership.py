@@ -52,7 +52,7 @@ def log_odds(
         measures: of the verdict.
     """
     nats = {measure.name: measure.nats for measure in measures}
-    odds = np.full(len(rows), float(np.clip(prior, -3.0, 2.0)))
+    odds = np.full(len(rows), float(np.clip(prior, -4.0, 2.0)))
     if nats["alike"] >= NEEDED and reference.centre:
         odds += _writing(rows, core, outside, reference)
     if nats["even_volume"] >= NEEDED:
