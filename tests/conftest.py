@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agents import cli
 from agents.cli import terminal
@@ -17,6 +18,10 @@ from infra.kafka.connection import Connection
 from infra.kafka.embedded import EmbeddedKafka
 
 SERVERS = "servers"
+
+# a busy machine is no defect
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.hookimpl(tryfirst=True)
