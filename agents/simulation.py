@@ -37,7 +37,8 @@ class Words(StrEnum):
     TEXT = "text"
     """Raw prompts, all different; INGEST makes fingerprints of them."""
     FINGERPRINTS = "fingerprints"
-    """Fingerprints under the fleet's secret, from a bank of prompts; far faster."""
+    """Fingerprints under the fleet's secret, from a bank of prompts; far faster, for campaigns. Accounts
+    repeat themselves after some dozens of requests, which detectors of single accounts may take amiss."""
     NONE = "none"
 
 
