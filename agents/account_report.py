@@ -49,7 +49,7 @@ def _sections(figures: AccountFigures) -> Iterable[Section]:
     )  # fmt: skip
     yield (
         f"Share of attackers above a level fixed on {figures.calibration_account_days:,} calibration "
-        "account-days; rarer rates are extrapolated by an exponential tail",
+        "account-days; rarer rates are extrapolated by a generalised Pareto tail",
         ["false-positive rate per account-day", *(f"{rate} %" for rate in ("0.1", "0.01", "0.001"))],
         [
             ["level, nats", *(f"{at.nats:.1f}" for at in figures.at_rate.values())],

@@ -204,7 +204,7 @@ def _at_rates(shares: Sequence[ShareResult]) -> dict[str, AtRate]:
         return {}
     found = {}
     for rate in RATES:
-        nats = level_at(before, rate)
+        nats = level_at(before, rate, bounded=True)
         found[f"{rate:.0e}"] = AtRate(
             nats=nats,
             measured_rate=float((after > nats).mean()),

@@ -117,6 +117,14 @@ def test_a_level_is_passed_as_often_as_asked() -> None:
     assert level_at(null[:5000], 1e-5) == pytest.approx(2 * np.log(1e5), rel=0.2)
 
 
+def test_a_level_of_scores_with_a_ceiling_stays_near_it() -> None:
+    rng = np.random.default_rng(2)
+    capped = np.where(rng.random(2000) < 0.9, 0.0, rng.uniform(0.0, 8.0, 2000))
+    assert 7.5 < level_at(capped, 1e-5, bounded=True) < 9.0 < level_at(capped, 1e-5)
+    free = rng.exponential(2.0, 20_000)
+    assert level_at(free, 1e-6, bounded=True) == pytest.approx(2 * np.log(1e6), rel=0.25)
+
+
 def test_watch_sees_what_leads_to_a_finding() -> None:
     plane = AccountPlane(CONFIG, detectors=[Template(), Cadence()])
     watch = Watch(plane, from_ms=0)
