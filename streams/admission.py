@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from streams import checkpoints, windows
 from streams.account_table import RECENT_EVENTS, AccountTable
 from streams.baselines import CohortBaselines
-from streams.batch import EventBatch, stretches
+from streams.batch import EventBatch, stretch_lengths, stretches
 from streams.windows import HOUR_MS
 
 
@@ -85,5 +85,5 @@ def _rank(groups: NDArray[Any]) -> NDArray[np.int64]:
     ordered = groups[order]
     starts = stretches(ordered)
     rank = np.empty(len(groups), np.int64)
-    rank[order] = np.arange(len(groups)) - np.repeat(starts, np.diff(starts, append=len(groups)))
+    rank[order] = np.arange(len(groups)) - np.repeat(starts, stretch_lengths(starts, len(groups)))
     return rank

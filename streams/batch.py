@@ -346,6 +346,19 @@ def stretches(groups: NDArray[Any]) -> NDArray[np.intp]:
     return np.concatenate(([0], np.flatnonzero(groups[1:] != groups[:-1]) + 1))
 
 
+def stretch_lengths(starts: NDArray[np.intp], total: int) -> NDArray[np.intp]:
+    """Lengths of stretches that begin at `starts` and fill `total` places.
+
+    >>> stretch_lengths(np.array([0, 2]), 3).tolist()
+    [2, 1]
+    """
+    lengths = np.empty_like(starts)
+    lengths[:-1] = starts[1:]
+    lengths[-1:] = total
+    lengths -= starts
+    return lengths
+
+
 def sum_stretches(values: NDArray[Any], starts: NDArray[np.intp]) -> NDArray[Any]:
     """Sums of rows over stretches, (m, d), as int16.
 
@@ -385,7 +398,7 @@ class Segment:
         self.event_slots = slots
         self.starts = stretches(slots)
         self.slots = slots[self.starts]
-        self.counts = np.diff(self.starts, append=len(slots))
+        self.counts = stretch_lengths(self.starts, len(slots))
 
     def __len__(self) -> int:
         return len(self.index)
@@ -441,7 +454,7 @@ def segments(batch: EventBatch, boundary: Bools, order: NDArray[np.intp]) -> lis
     ends = boundary[order].astype(np.int64)
     before = np.cumsum(ends) - ends
     starts = stretches(slots)
-    first = np.repeat(before[starts], np.diff(starts, append=len(slots)))
+    first = np.repeat(before[starts], stretch_lengths(starts, len(slots)))
     rounds = before - first
     last = int(rounds.max())
     if not last:

@@ -8,6 +8,7 @@ addition into buckets, so the order of events inside the ring does not matter.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def add(
         slots, units = slots[order], units[order]
         same = slots[1:] == slots[:-1]
     starts = np.concatenate(([0], np.flatnonzero(~same | (units[1:] != units[:-1])) + 1))
-    owners, units, counts = slots[starts], units[starts], np.diff(starts, append=len(slots))
+    owners, units, counts = slots[starts], units[starts], np.append(starts[1:], len(slots)) - starts
     for name, values in amounts.items():
         column = rows[name]
         if values is None:
@@ -81,7 +82,12 @@ def add(
             totals = np.add.reduceat(values if order is None else values[order], starts, dtype=np.int64)
         bucket = units % column.shape[1]
         grown = column[owners, bucket].astype(np.int64) + totals
-        column[owners, bucket] = np.minimum(grown, np.iinfo(column.dtype).max)
+        column[owners, bucket] = np.minimum(grown, _largest(column.dtype))
+
+
+@cache
+def _largest(dtype: np.dtype[Any]) -> int:
+    return int(np.iinfo(dtype).max)
 
 
 def inside(
