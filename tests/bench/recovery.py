@@ -1,7 +1,8 @@
 """Time and memory to get account state back: ``python -m tests.bench.recovery --json OUT``
 
 State of so many accounts, as the planes themselves write it, lies in the changelog; a worker is started and
-restores all of it. Shown against the number of accounts.
+restores all of it. Shown against the number of accounts. From `DIFFERENT` accounts on the same state is
+repeated under other keys.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ from tests.bench.workload import Record, Workload
 
 RUN = 4000
 EVENTS_PER_ACCOUNT = 2
+DIFFERENT = 50_000
 PARTITIONS = 8
 
 
-def changelog(workload: Workload) -> Iterator[Record]:
-    """State records of a plane for each partition that has taken the workload; every account in it."""
+def changelog(workload: Workload, accounts: int) -> Iterator[Record]:
+    """State records of a plane for each partition that has taken the workload; so many accounts in all."""
     planes = [AccountPlane(DetectionConfig(), number) for number in range(workload.partitions)]
     waiting: list[list[Record]] = [[] for _ in planes]
     offsets = [0] * len(planes)
@@ -52,9 +54,12 @@ def changelog(workload: Workload) -> Iterator[Record]:
             take(record.partition)
     for partition, plane in enumerate(planes):
         take(partition)
-        for key, value in plane.take_changes():
-            if value is not None:
-                yield Record(partition, key, value, 0, [])
+        *states, shared = [(key, value) for key, value in plane.take_changes() if value is not None]
+        for number in range(-(-accounts // workload.partitions)):
+            key, value = states[number % len(states)]
+            again = b"~%d" % (number // len(states)) if number >= len(states) else b""
+            yield Record(partition, key + again, value, 0, [])
+        yield Record(partition, *shared, 0, [])
 
 
 def told(log: Path) -> float | None:
@@ -69,11 +74,12 @@ def told(log: Path) -> float | None:
 
 def restore(accounts: int, folder: Path) -> dict[str, Any]:
     """One row."""
-    workload = Workload(events=EVENTS_PER_ACCOUNT * accounts, accounts=accounts, every_account=True)
+    different = min(accounts, DIFFERENT)
+    workload = Workload(events=EVENTS_PER_ACCOUNT * different, accounts=different, every_account=True)
     with EmbeddedKafka(folder / "bus", heap_mb=512) as kafka:
         connection = Connection(bootstrap=kafka.bootstrap)
         asyncio.run(preload.create(connection, PARTITIONS))
-        written = asyncio.run(preload.load(connection, changelog(workload), ACCOUNT_STATE.name))
+        written = asyncio.run(preload.load(connection, changelog(workload, accounts), ACCOUNT_STATE.name))
         with FleetProcess(
             connection, folder / "worker", PARTITIONS, name="recovery", one_core=False
         ) as worker:
