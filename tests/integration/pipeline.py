@@ -39,7 +39,7 @@ class Pipeline:
         """Rows of a query on the store."""
         return [json.loads(line) for line in self.cli("sql", statement, "--format", "json").splitlines()]
 
-    def until(self, statement: str, expected: dict[str, Any], timeout_s: float = 90) -> None:
+    def until(self, statement: str, expected: dict[str, Any], timeout_s: float = 240) -> None:
         """Wait for a one-row answer. ClickHouse prints 64-bit numbers as text or number; both compare."""
         deadline = time.monotonic() + timeout_s
         got: dict[str, Any] = {}
