@@ -26,6 +26,7 @@ async def pipeline(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator
     fleet.broker.stop()
 
 
+@pytest.mark.timeout(600)
 async def test_an_hour_of_azure_with_real_prompts(pipeline: Pipeline, tmp_path: Path) -> None:
     fleet = pipeline.fleet
     file, findings_file = tmp_path / "azure.jsonl", tmp_path / "findings.jsonl"
