@@ -19,7 +19,7 @@ import structlog
 from agents import bus
 from agents.accounts import AccountAgent
 from agents.app import build_app, runs_of
-from agents.control import ControlReader, Suppressions
+from agents.control import ControlReader
 from agents.groups import CampaignAgent, LinkAgent
 from agents.idle import IdleWatch
 from agents.ingest import IngestAgent, Reader
@@ -29,6 +29,7 @@ from agents.outbox import Outbox
 from agents.readers import reader
 from agents.reporter import Reporter
 from agents.settings import Settings
+from agents.suppressions import Suppressions
 from agents.tables import PlaneTable
 from agents.watchdog import Lease, LoopGuard, StallDetector, Work
 from infra.kafka import admin

@@ -24,11 +24,11 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from agents import emit
-from agents.control import Suppressions
 from agents.ingest import put_dead_letter
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.sift import sift
+from agents.suppressions import Suppressions
 from agents.tables import PlaneTable
 from agents.transport import Run
 from schemas.errors import MalformedRecord, StillwatchError

@@ -21,6 +21,7 @@ import msgspec
 from agents.event_files import LINE_LIMIT_BYTES, EventFile
 from agents.readers import reader
 from agents.settings import Settings
+from agents.suppressions import Suppressions
 from schemas.dead_letter import dead_letter, encode_dead_letter
 from schemas.errors import MalformedRecord, Rejected
 from schemas.event import RequestEvent
@@ -85,11 +86,20 @@ class Replay:
         format: of all files.
         partitions: planes to share the events; each learns its own baselines.
         by_time: put events in order of time first (within `REORDER_EVENTS`); else take them as they come.
+        suppressions: findings that match one are marked `suppressed_by`, as in the fleet.
     """
 
     def __init__(
-        self, settings: Settings, format: str, outputs: Outputs, *, partitions: int = 1, by_time: bool = True
+        self,
+        settings: Settings,
+        format: str,
+        outputs: Outputs,
+        *,
+        partitions: int = 1,
+        by_time: bool = True,
+        suppressions: Suppressions | None = None,
     ) -> None:
+        self._suppressions = suppressions or Suppressions()
         self._ingest: Ingest = reader(settings, format, max_future_s=REPLAY_MAX_FUTURE_S)
         self._outputs = outputs
         self._by_time = by_time
@@ -198,7 +208,7 @@ class Replay:
     def _write(self, output: PlaneOutput) -> None:
         # The order of planes is no order of events; a reader of the file expects time.
         output.findings.sort(key=lambda finding: (finding.time, finding.finding_id, finding.sequence))
-        for finding in output.findings:
+        for finding in self._suppressions.mark_all(output.findings):
             self.done.raised.setdefault(finding.finding_id, finding)
             self.done.latest[finding.finding_id] = finding
             if self._outputs.findings is not None:

@@ -19,6 +19,7 @@ from agents.cli.terminal import EXIT_FAILED, err, out
 from agents.event_files import guess_format
 from agents.replay import Outputs, Replay, Replayed
 from agents.settings import load
+from agents.suppressions import read_suppressions
 from schemas.errors import InvalidSetting
 from schemas.finding import Finding, Severity, utc_from_ms
 from schemas.topics import RAW_FORMATS
@@ -65,6 +66,9 @@ def replay(
     partitions: Annotated[
         int, typer.Option(min=1, max=1024, help="Planes to share the events, as a fleet's partitions do.")
     ] = 1,
+    control: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Suppressions, one control message a line.")
+    ] = None,
     config: Config = None,
 ) -> None:
     """Run files of requests through detection, in event time and without Kafka.
@@ -81,9 +85,10 @@ def replay(
             done = asyncio.run(feed(settings, format, files, speed=speed, progress=tell))
         out.print(f"{done.events:,} records sent to [bold]{RAW_FORMATS[format].name}[/]{_rate(done)}")
         return
+    known = None if control is None else read_suppressions(control)
     with ExitStack() as stack:
         outputs = Outputs(*(_opened(stack, path) for path in (findings, profiles, dead_letters)))
-        run = Replay(settings, format, outputs, partitions=partitions, by_time=not as_is)
+        run = Replay(settings, format, outputs, partitions=partitions, by_time=not as_is, suppressions=known)
         with _progress(files, "events") as tell:
             done = run.run(files, tell)
     out.print(_summary(done))
@@ -168,7 +173,8 @@ def _summary(done: Replayed) -> Group:
         first, last = utc_from_ms(done.first_ms), utc_from_ms(done.last_ms)
         counts.add_row("event time", f"{first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC")
     counts.add_row("accounts", f"{done.accounts:,}")
-    counts.add_row("findings", f"{len(done.latest):,}")
+    silent = sum(finding.suppressed_by is not None for finding in done.latest.values())
+    counts.add_row("findings", f"{len(done.latest):,}" + (f" ({silent:,} suppressed)" if silent else ""))
     if done.duplicates:
         counts.add_row("duplicates", f"{done.duplicates:,} (counted once)")
     if done.late > LATE_SHARE * done.events:

@@ -9,8 +9,8 @@ from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from agents.accounts import AccountAgent
-from agents.control import Suppressions
 from agents.metrics import Metrics
+from agents.suppressions import Suppressions
 from agents.transport import Run
 from schemas.event import encode_event
 from schemas.evidence import NO_MORE, HourMark, decode_evidence

@@ -160,6 +160,20 @@ def test_command_writes_files_and_shows_what_was_found(
     assert outputs[2].read_bytes() == b""
 
 
+def test_a_permitted_customer_is_found_and_kept_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path, findings = write(tmp_path / "events.jsonl", templated_stream()), tmp_path / "findings.jsonl"
+    control = tmp_path / "control.jsonl"
+    control.write_text('{"type":"suppression","id":"contract-7","subject_id":"acct-0","until":"2100-01-01T00:00:00Z"}')
+    options = ["--findings", str(findings), "--control", str(control)]
+    assert run_command(monkeypatch, "replay", str(path), *options) == 0
+    assert "suppressed" in capsys.readouterr().out
+    said = [json.loads(line) for line in findings.read_bytes().splitlines()]
+    assert {one["suppressed_by"] for one in said if one["subject_id"] == "acct-0"} == {"contract-7"}
+
+
 @pytest.mark.parametrize(
     ("content", "arguments", "said"),
     [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from agents.control import Suppressions
+from agents.suppressions import Suppressions, read_suppressions
 from schemas.control import Control, Override, Suppression, Verdict, control_key, encode_control
+from schemas.errors import InvalidSetting
 from schemas.finding import Finding, Lifecycle, Severity
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -60,3 +62,27 @@ def test_a_message_that_cannot_be_read_takes_the_older_one_back_and_stops_nothin
     suppressions = known(Suppression(id="x", until=LATER))
     suppressions.apply(b"suppression:x", b"{not json")
     assert len(suppressions) == 0
+
+
+def test_a_file_holds_one_message_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "control.jsonl"
+    messages: list[Control] = [
+        Suppression(id="x", subject_id="a1", until=LATER), Override(id="y", subject_id="a2", budget_factor=0)
+    ]
+    file.write_bytes(b"\n\n".join(map(encode_control, messages)))
+    suppressions = read_suppressions(file)
+    marked = suppressions.mark_all([finding(), finding(subject_id="a2"), finding(subject_id="a3")])
+    assert [one.suppressed_by for one in marked] == ["x", "y", None]
+
+
+@pytest.mark.parametrize("line", [b"no json", b'{"type":"suppression","id":"x"}'])
+def test_a_line_that_is_no_control_message_is_named(tmp_path: Path, line: bytes) -> None:
+    file = tmp_path / "control.jsonl"
+    file.write_bytes(encode_control(Suppression(id="x", until=LATER)) + b"\n" + line)
+    with pytest.raises(InvalidSetting, match="line 2"):
+        read_suppressions(file)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match="No such file"):
+        read_suppressions(tmp_path / "none.jsonl")
