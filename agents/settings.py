@@ -129,7 +129,7 @@ class FleetSettings(_Section):
 
     application_id: str = "stillwatch"
     """Consumer group of the workers; the sink's is ``<application_id>-sink``."""
-    run_records: int = Field(2000, ge=1)
+    run_records: int = Field(4000, ge=1)
     """Most records handed to an agent as one run."""
     align_s: float = Field(0.25, gt=0)
     """How far one partition of a raw topic may be read ahead of its others, by the time of production."""
