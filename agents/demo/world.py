@@ -12,21 +12,15 @@ FIRST_HOUR = 6
 HOUR_MS = 3_600_000
 PARTITIONS = 4
 
-LOOK_ALIKES = ("inline-batch", "evaluation")
-"""Honest habits that are left out: one account, one template in each message, no end user named. Seen
-alone they are what a templated pipeline is, and the `template` detector says so among its known false
-positives; telling them apart takes more than one account's content."""
-
-
 HYDRA = Campaign(
     name="hydra",
     text="pipeline",
-    accounts=120,
+    accounts=180,
     requests_per_day=25.6,
     cv=0.5,
     volume_sigma=0.1,
-    starts_after=0.15,
-    share={"payment": 12, "network": 24},
+    starts_after=0.1,
+    share={"payment": 18, "network": 36},
 )
 """One operator behind many accounts. Requests per account as publicly reported: none of them is busy."""
 HYDRA_FROM_ACCOUNTS = 1000
@@ -51,7 +45,6 @@ def scenario(accounts: int, hours: int, seed: int, now_ms: int) -> Scenario:
         start_ms=(now_ms // HOUR_MS - hours) * HOUR_MS,
         first_hour=FIRST_HOUR,
         duration_s=hours * 3600,
-        without=LOOK_ALIKES,
         campaigns=(HEAVY, TEMPLATED, HYDRA) if hydra else (HEAVY, TEMPLATED),
         # no customer must take the whole run
         most_visits_per_day=1_500.0,
