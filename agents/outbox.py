@@ -28,6 +28,8 @@ REQUEST_BYTES = 16 * 1024 * 1024
 """Largest single request, hence largest single record."""
 PLACES = 100_000
 """Keys whose partition is remembered; Kafka's hash takes 10 us in Python."""
+LEARN_S = 10.0
+"""For what brokers know of a topic; one that is not there would be waited for much longer."""
 ROOM_BYTES = 32 * 1024 * 1024
 """`room` waits while more than this is not yet acknowledged."""
 
@@ -108,9 +110,10 @@ class Outbox:
         """
         assert self._producer is not None
         try:
-            self._partitions[topic] = len(await self._producer.partitions_for(topic))
-        except KafkaError as error:
-            raise Fatal(f"topic {topic} is not there: {error}. Run `stillwatch topics create`") from error
+            known = await asyncio.wait_for(self._producer.partitions_for(topic), LEARN_S)
+        except (KafkaError, TimeoutError) as error:
+            raise Fatal(f"topic {topic} is not there. Run `stillwatch topics create`") from error
+        self._partitions[topic] = len(known)
 
     def partition_of(self, topic: str, key: bytes) -> int:
         """Partition of a key in a topic that was learnt before."""

@@ -34,8 +34,8 @@ async def test_records_reach_the_raw_topic_as_a_folder_would_hold_them(
         await to_bus(WORLD, Words.NONE, settings)
     await admin.create_topics(connection, 3, topics=[RAW_NATIVE])
     heard: list[int] = []
-    sent = await to_bus(WORLD, Words.FINGERPRINTS, settings, lambda so_far: heard.append(so_far.records))
-    to_folder(WORLD, Words.FINGERPRINTS, settings, tmp_path)
+    sent = await to_bus(WORLD, Words.TEXT, settings, lambda so_far: heard.append(so_far.records))
+    to_folder(WORLD, Words.TEXT, settings, tmp_path)
     lines = (tmp_path / EVENTS).read_bytes().splitlines()
     records = await read_topic(connection, RAW_NATIVE)
     assert sent.records == len(lines) == len(records) == heard[-1] > 50
