@@ -10,8 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import tempfile
 import time
 from pathlib import Path
 
@@ -19,16 +17,12 @@ import numpy as np
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.kafka.connection import Connection
-from infra.kafka.embedded import EmbeddedKafka
 from schemas.finding import Lifecycle, decode_finding
 from schemas.topics import FINDINGS
-from tests.bench import preload
-from tests.bench.fleet_process import FleetProcess
-from tests.bench.load import Load
-from tests.bench.measure import cores
-from tests.bench.workload import Workload
+from tests.bench.worker_under_load import UnderLoad, worker_under_load
 
 WARM_UP_S = 10.0
+LAST_FINDINGS_S = 3.0
 
 
 async def listen(connection: Connection, partitions: int, latencies_s: list[float]) -> None:
@@ -45,19 +39,17 @@ async def listen(connection: Connection, partitions: int, latencies_s: list[floa
         await consumer.stop()
 
 
-async def measure(connection: Connection, load: Load, partitions: int, duration_s: float) -> list[float]:
-    """Latencies under a load, without those of the warm-up."""
-    await_first: list[float] = []
+async def measure(running: UnderLoad, duration_s: float) -> list[float]:
+    """Latencies under the load, without those of the warm-up."""
     latencies_s: list[float] = []
-    listening = asyncio.create_task(listen(connection, partitions, await_first))
-    sending = asyncio.create_task(load.run(WARM_UP_S + duration_s))
+    listening = asyncio.create_task(listen(running.connection, running.partitions, latencies_s))
+    sending = asyncio.create_task(running.load.run(WARM_UP_S + duration_s))
     await asyncio.sleep(WARM_UP_S)
-    warm = len(await_first)
+    warm = len(latencies_s)
     await sending
-    await asyncio.sleep(3)
+    await asyncio.sleep(LAST_FINDINGS_S)
     listening.cancel()
-    latencies_s += await_first[warm:]
-    return latencies_s
+    return latencies_s[warm:]
 
 
 def main() -> None:
@@ -69,18 +61,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="10 s, to see that it works")
     args = parser.parse_args()
     seconds = 10.0 if args.quick else args.seconds
-    workload = Workload()
-    os.sched_setaffinity(0, cores()[1])
-    with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as name:
-        folder = Path(name)
-        with EmbeddedKafka(folder / "bus", heap_mb=512) as kafka:
-            connection = Connection(bootstrap=kafka.bootstrap)
-            asyncio.run(preload.create(connection, workload.partitions))
-            load = Load(connection, workload, args.rate, args.probes)
-            with FleetProcess(connection, folder / "worker", workload.partitions, name="latency") as worker:
-                worker.wait_until_running()
-                latencies = asyncio.run(measure(connection, load, workload.partitions, seconds))
-                cpu_share = worker.cpu_s / (time.monotonic() - worker.started)
+    with worker_under_load("latency", args.rate, args.probes) as running:
+        latencies = asyncio.run(measure(running, seconds))
+        worker, load = running.worker, running.load
+        cpu_share = worker.cpu_s / (time.monotonic() - worker.started)
     p50, p99 = np.percentile(latencies, [50, 99]).tolist() if latencies else (None, None)
     result = {
         "events_per_s": args.rate,

@@ -9,20 +9,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from infra.kafka.connection import Connection
-from infra.kafka.embedded import EmbeddedKafka
-from tests.bench import preload
 from tests.bench.fleet_process import FleetProcess
 from tests.bench.load import Load
-from tests.bench.measure import cores
-from tests.bench.workload import Workload
+from tests.bench.worker_under_load import worker_under_load
 
 SAMPLE_S = 5.0
 GROWTH_MB = 50
@@ -95,17 +89,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="40 s, to see that it works")
     args = parser.parse_args()
     seconds = 40.0 if args.quick else args.seconds
-    workload = Workload()
-    os.sched_setaffinity(0, cores()[1])
-    with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as name:
-        folder = Path(name)
-        with EmbeddedKafka(folder / "bus", heap_mb=512) as kafka:
-            connection = Connection(bootstrap=kafka.bootstrap)
-            asyncio.run(preload.create(connection, workload.partitions))
-            load = Load(connection, workload, args.rate, probes_per_s=0.2)
-            with FleetProcess(connection, folder / "worker", workload.partitions, name="soak") as worker:
-                worker.wait_until_running()
-                samples = asyncio.run(run(worker, load, seconds))
+    with worker_under_load("soak", args.rate, probes_per_s=0.2) as running:
+        samples = asyncio.run(run(running.worker, running.load, seconds))
     result = verdict(samples, args.rate)
     if args.json:
         args.json.write_text(json.dumps({**result, "samples": samples}, indent=2) + "\n")
