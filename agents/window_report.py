@@ -50,9 +50,9 @@ def window_page(page: HtmlReport, cells: Sequence[Cell], facts: str) -> None:
     """Charts and tables, all families together and each alone."""
     page.paragraph(facts)
     page.paragraph(
-        "stillwatch_mean is what an account or link can keep (a sum of vectors); stillwatch_scan needs all "
-        "prompts of a window; stillwatch is both, each at half the false-positive rate. The others are "
-        "re-implemented from their papers on the same vectors."
+        "stillwatch_mean is what an account or link can keep (a sum of vectors); stillwatch_scan and "
+        "stillwatch_crowd need all prompts of a window; stillwatch is all three, each at a third of the "
+        "false-positive rate. The others are re-implemented from their papers on the same vectors."
     )
     families = list(dict.fromkeys(cell.family for cell in cells))
     for size in SIZES:

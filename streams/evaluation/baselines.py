@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import shapiro
 
-from streams.evaluation.two_sample import Window
+from streams.evaluation.two_sample import Window, squared_distances
 
 Floats = NDArray[np.float32]
 
@@ -21,16 +21,6 @@ REFERENCE_PROMPTS = 1000
 SHAPIRO_PROMPTS = 5000
 SIMILAR_QUANTILE = 0.001
 """SEAT's similarity threshold: this share of benign pairs counts as similar."""
-
-
-def squared_distances(left: Floats, right: Floats) -> Floats:
-    """(n, m) squared Euclidean distances."""
-    product = left @ right.T
-    product *= -2
-    product += (left**2).sum(axis=1)[:, None]
-    product += (right**2).sum(axis=1)
-    found: Floats = np.maximum(product, 0.0, out=product)
-    return found
 
 
 class Pairs:

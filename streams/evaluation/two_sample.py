@@ -1,4 +1,4 @@
-"""Two tests of a window of prompts against benign ones, on whitened feature vectors.
+"""Three tests of a window of prompts against benign ones, on feature vectors; the first two on whitened ones.
 
 *Mean*: how far the window's mean lies from the benign mean. It needs the sum of the vectors only, so it
 adds up over prompts, accounts and links: what a detector can afford to keep.
@@ -8,8 +8,19 @@ to the tenth (and other shares) of the prompts that lie furthest in a common dir
 off that part's mean lies. It finds a campaign that is one prompt in twenty, but needs all prompts of the
 window, so it is a test for pooled traffic, not for account state.
 
-Prompts that repeat carry less independent evidence than their number; both tests use the effective number
-of prompts (L. Kish, Survey Sampling, 1965), so a favourite prompt or resampled text is no shift.
+*Crowd*: whether different prompts crowd where benign ones are rare. Around each prompt of the window it
+counts the others that lie nearer than its first, second, fourth ... benign neighbour, and compares with how
+many would. It needs no common direction, so it finds a small, narrow task list that moves neither mean nor
+scan; it needs all prompts as well. It works on unwhitened vectors: whitening blows up directions that hardly
+vary.
+
+Prompts that repeat carry less independent evidence than their number: mean and scan use the effective number
+of prompts (L. Kish, Survey Sampling, 1965), crowd counts each different prompt once, so a favourite prompt or
+resampled text is no shift.
+
+Source of crowd: a scan statistic (M. Kulldorff, Communications in Statistics 26, 1997) over balls, their
+sizes in benign neighbours as in nearest-neighbour density estimates (D. Loftsgaarden, C. Quesenberry, Annals
+of Mathematical Statistics 36, 1965).
 """
 
 from __future__ import annotations
@@ -28,6 +39,8 @@ prompts of the reference. With a few hundred prompts the small variances are noi
 SCANNED_SHARES = (0.3, 0.1, 0.05)
 CLIMBS = 3
 FEWEST = 4
+NEIGHBOURS = (1, 2, 4, 8, 16, 32, 64)
+"""Sizes of the balls: benign prompts inside."""
 
 
 class Window(NamedTuple):
@@ -92,4 +105,35 @@ def scan(white: Floats, ids: Ints) -> float:
             part = np.argpartition(along, len(along) - size)[len(along) - size :]
             direction = white[part].mean(axis=0)
         best = max(best, float(np.sqrt(effective(ids[part])) * np.linalg.norm(direction)))
+    return best
+
+
+def squared_distances(left: Floats, right: Floats) -> Floats:
+    """(n, m) squared Euclidean distances."""
+    product = left @ right.T
+    product *= -2
+    product += (left**2).sum(axis=1)[:, None]
+    product += (right**2).sum(axis=1)
+    found: Floats = np.maximum(product, 0.0, out=product)
+    return found
+
+
+def crowd(window: Window, distances: Floats, reference: Floats) -> float:
+    """Most surprising number of different prompts around one of them, in nats of a Poisson count.
+
+    Args:
+        distances: (n, n) squared ones between the prompts of the window.
+        reference: (m, dimensions) different benign prompts.
+    """
+    _, different = np.unique(window.ids, return_index=True)
+    own = distances[np.ix_(different, different)]
+    radii = np.sort(squared_distances(window.vectors[different], reference), axis=1)
+    others = len(different) - 1
+    best = 0.0
+    for neighbours in (size for size in NEIGHBOURS if size <= len(reference)):
+        count = (own <= radii[:, neighbours - 1, None]).sum(axis=1) - 1.0
+        # one more on both sides, so that the first neighbour's luck is not taken for emptiness
+        usual = others * (neighbours + 1) / (len(reference) + 1)
+        most = max(float(count.max()), usual)
+        best = max(best, most * np.log(most / usual) - most + usual)
     return best

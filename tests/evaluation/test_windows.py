@@ -7,7 +7,15 @@ import pytest
 
 from streams.evaluation.baselines import Mmd, Pairs, Prada, Seat
 from streams.evaluation.figures import level_at
-from streams.evaluation.two_sample import Whitening, Window, effective, mean_distance, scan
+from streams.evaluation.two_sample import (
+    Whitening,
+    Window,
+    crowd,
+    effective,
+    mean_distance,
+    scan,
+    squared_distances,
+)
 from streams.evaluation.windows import FRACTIONS, HALVINGS, METHODS, Cell, Corpus, Protocol, table
 
 DIMENSIONS = 16
@@ -68,6 +76,41 @@ def test_scan_finds_a_small_part_that_the_mean_does_not_show() -> None:
     ]
     scores = [[scan(whitening(one.vectors), one.ids) for one in group] for group in (plain, mixed)]
     assert max(scores[0]) < min(scores[1])
+
+
+def crowded(one: Window, reference: Corpus) -> float:
+    return crowd(one, squared_distances(one.vectors, one.vectors), reference.vectors)
+
+
+def test_crowd_finds_a_few_prompts_that_crowd_where_others_are_rare() -> None:
+    """Three in a hundred, within the spread of the rest, so that neither mean nor scan moves."""
+    benign, attack = cloud(1000, 13), cloud(60, 14, shift=0.7, spread=0.25)
+    plain = [window(cloud(3000, 15), 600, seed) for seed in range(15)]
+    mixed = [
+        Window(
+            np.concatenate([one.vectors[18:], attack.vectors[:18]]),
+            np.concatenate([one.ids[18:], -1 - np.arange(18)]),
+        )
+        for one in plain
+    ]
+    scores = [[crowded(one, benign) for one in group] for group in (plain, mixed)]
+    assert max(scores[0]) < min(scores[1])
+    whitening = Whitening(benign.window())
+    scans = [[scan(whitening(one.vectors), one.ids) for one in group] for group in (plain, mixed)]
+    assert max(scans[0]) > min(scans[1])
+
+
+def test_one_prompt_sent_by_many_is_no_crowd() -> None:
+    benign, some = cloud(1000, 16), window(cloud(1000, 17), 200)
+    viral = Window(
+        np.concatenate([some.vectors, np.repeat(some.vectors[:1], 100, axis=0)]),
+        np.concatenate([some.ids, np.repeat(some.ids[:1], 100)]),
+    )
+    assert crowded(viral, benign) == pytest.approx(crowded(some, benign))
+
+
+def test_crowd_takes_a_reference_smaller_than_its_largest_ball() -> None:
+    assert crowded(window(cloud(100, 18), 20), cloud(5, 19)) >= 0.0
 
 
 def test_threshold_extrapolates_beyond_its_sample() -> None:
