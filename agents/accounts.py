@@ -15,7 +15,7 @@ from schemas.errors import MalformedRecord
 from schemas.evidence import NO_MORE, HourMark, encode_evidence, spread
 from schemas.topics import EVIDENCE
 from streams.account_plane import AccountPlane, PlaneOutput
-from streams.batch import NO_ORIGIN, ORIGINS
+from streams.origins import NO_ORIGIN, ORIGINS
 
 
 class Requests(NamedTuple):

@@ -26,7 +26,7 @@ from schemas.errors import MalformedRecord, Rejected
 from schemas.event import RequestEvent, encode_event
 from schemas.finding import utc_from_ms
 from schemas.topics import DEAD_LETTERS, REQUESTS
-from streams.batch import Origin
+from streams.origins import Origin
 
 log = structlog.get_logger(__name__)
 

@@ -22,12 +22,14 @@ from schemas.finding import Finding
 from schemas.profile import AccountWindow
 from streams import admission, links, windows
 from streams.account_table import RECENT_EVENTS
-from streams.batch import EventBatch, Origin, Segment, origin_array, segments
+from streams.batch import EventBatch
 from streams.config import DetectionConfig
 from streams.detectors.detector import Context, Detector
 from streams.findings import Judge
 from streams.open_hours import RINGS, profiles
+from streams.origins import Origin, origin_array
 from streams.plane_state import PlaneState
+from streams.segment import Segment, segments
 from streams.watermark import NOTHING
 from streams.windows import HOUR_MS, HOURS, MINUTE_MS, MINUTES
 
@@ -87,7 +89,7 @@ class AccountPlane(PlaneState):
             events: as objects, or as `read` gives them, which is faster.
             offsets: their positions in the requests partition, increasing. What the restored state has
                 applied already is skipped.
-            origins: where INGEST read them, one by one or as `streams.batch.ORIGINS`; a repeated raw record
+            origins: where INGEST read them, one by one or as `streams.origins.ORIGINS`; a repeated raw record
                 is counted once.
         """
         self.settle()

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from streams import checkpoints, windows
 from streams.account_table import RECENT_EVENTS, AccountTable
 from streams.baselines import CohortBaselines
-from streams.batch import EventBatch, stretch_lengths, stretches
+from streams.batch import EventBatch
+from streams.segment import stretch_lengths, stretches
 from streams.windows import HOUR_MS
 
 

@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 
 from schemas.evidence import LinkEvidence
-from streams.batch import hash64
 from streams.config import DetectionConfig
+from streams.hashing import hash64
 from streams.link_sample import LinkSample
 from streams.meeting_place import MeetingPlace
 from streams.reference import SAMPLE

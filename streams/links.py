@@ -19,7 +19,9 @@ from schemas.event import RequestEvent
 from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
 from streams import windows
 from streams.account_table import AccountTable
-from streams.batch import FEATURE_DIMENSIONS, HashCache, Segment, hash64, sum_stretches
+from streams.batch import FEATURE_DIMENSIONS
+from streams.hashing import HashCache, hash64
+from streams.segment import Segment, sum_stretches
 from streams.windows import HOUR_MS
 
 Slots = NDArray[np.intp]

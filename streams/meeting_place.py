@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from streams.batch import FEATURE_DIMENSIONS, hash64
+from streams.batch import FEATURE_DIMENSIONS
+from streams.hashing import hash64
 from streams.reference import FEWEST_PROMPTS
 from streams.summary_table import SummaryTable
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.evidence import HOURS_TOLD, AccountEvidence
-from streams.batch import FEATURE_DIMENSIONS, hash64
+from streams.batch import FEATURE_DIMENSIONS
+from streams.hashing import hash64
 
 ROW = np.dtype(
     [

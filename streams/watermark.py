@@ -16,7 +16,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.batch import Bools, Ints, Origin
+from streams.batch import Bools, Ints
+from streams.origins import Origin
 
 MAX_SOURCES = 4096
 """Raw partitions remembered; 24 bytes each. The least advanced one is forgotten beyond it."""
@@ -75,7 +76,7 @@ class Watermark(msgspec.Struct):
         """`admit` for each event of a run, and the watermark after each.
 
         Args:
-            origins: (n,) of `streams.batch.ORIGINS`.
+            origins: (n,) of `streams.origins.ORIGINS`.
             time_ms: int64 (n,), event times.
 
         Returns:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
-from streams.batch import hash64
+from streams.hashing import hash64
 
 START_HOUR = 490_000
 DIMENSIONS = 256

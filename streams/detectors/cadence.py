@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from schemas.finding import Feature
 from streams import windows
 from streams.account_table import AccountTable
-from streams.batch import Segment
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
+from streams.segment import Segment
 from streams.windows import HOUR_MS
 
 MIN_GAPS = 100

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import TOPICS, Segment
+from streams.batch import TOPICS
 from streams.class_mix import ClassMix
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
+from streams.segment import Segment
 from streams.urns import Specialists, Urn, log_likelihood
 from streams.windows import HOUR_MS, HOURS
 

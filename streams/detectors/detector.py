@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from schemas.finding import DetectorKind, Feature
 from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
-from streams.batch import EventBatch, Segment
+from streams.batch import EventBatch
+from streams.segment import Segment
 
 Slots = NDArray[np.intp]
 Scores = NDArray[np.float64]

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import EventBatch, Segment
+from streams.batch import EventBatch
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
+from streams.segment import Segment
 from streams.urns import Urn
 
 LONG_TOKENS = 512

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import EventBatch, Segment
+from streams.batch import EventBatch
 from streams.detectors.burst import tail_nats
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.releases import DAY_HOURS, NO_RELEASE, Releases
+from streams.segment import Segment
 from streams.windows import HOUR_MS, span
 
 WATCH_HOURS = 24

@@ -11,10 +11,10 @@ import numpy as np
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import Segment
 from streams.detectors.burst import tail_nats
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.detectors.pivot import product_nats
+from streams.segment import Segment
 from streams.windows import HOUR_MS
 
 NEW_SHARE_PER_DAY = 0.004

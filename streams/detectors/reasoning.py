@@ -12,7 +12,6 @@ import numpy as np
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import Segment
 from streams.detectors.detector import (
     LOOKS_NATS,
     Context,
@@ -22,6 +21,7 @@ from streams.detectors.detector import (
     Scores,
     Slots,
 )
+from streams.segment import Segment
 
 BANDS = (1, 400, 600, 850)
 """Lower ends of the score bands after the first, in thousandths."""

@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import Segment
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.features import GROUP, SCALE
 from streams.population import Population, Sample
 from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, shown
+from streams.segment import Segment
 
 STRUCTURE = slice(GROUP, 2 * GROUP)
 """The group used. On 9,440 real conversations and 17 kinds of attack, the distances of the other three groups

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import Segment
 from streams.detectors.detector import (
     LOOKS_NATS,
     Context,
@@ -27,6 +26,7 @@ from streams.detectors.detector import (
     Slots,
 )
 from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, shown
+from streams.segment import Segment
 
 BUCKETS = 16
 PROMPT_BUCKETS = 16

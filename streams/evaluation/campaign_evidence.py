@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from schemas.event import RequestEvent
 from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
-from streams.batch import FEATURE_DIMENSIONS, hash64
+from streams.batch import FEATURE_DIMENSIONS
 from streams.detectors.shift import MIN_CHARS, STRUCTURE
+from streams.hashing import hash64
 from streams.links import FADE_PROMPTS, MEAN_SCALE, READERS, identifiers
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import Content

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind, spread
 from schemas.finding import Finding
-from streams.batch import hash64
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
 from streams.evaluation.campaign_baselines import Alarm, baselines
 from streams.evaluation.campaign_evidence import EvidenceColumns, Hour
 from streams.evaluation.campaign_score import POPULATION, Attack, Score, World, score
 from streams.fingerprint import Fingerprinter
+from streams.hashing import hash64
 from streams.link_plane import LinkPlane
 from streams.simulation.content import Content
 from streams.simulation.identity import NOBODY

@@ -22,8 +22,8 @@ from schemas.event import RequestEvent, encode_event
 from schemas.finding import utc_from_ms
 from schemas.partitioning import partition_for
 from schemas.topics import RAW_NATIVE
-from streams.batch import Origin
 from streams.fingerprint import Fingerprint, Fingerprinter
+from streams.origins import Origin
 from tests.bench.windowed_job import CLOSER, FLAG_ABOVE
 
 START = datetime(2025, 6, 1, 12, 55, tzinfo=UTC)

@@ -12,10 +12,11 @@ import pytest
 from schemas.atlas import technique
 from schemas.event import RequestEvent
 from streams.account_plane import AccountPlane
-from streams.batch import EventBatch, Segment
+from streams.batch import EventBatch
 from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Detector
+from streams.segment import Segment
 from tests.conformance.scenarios import FIRES, SILENT, event, person
 
 NAMES = [kind.metadata.name for kind in registry.DETECTORS]

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from schemas.event import RequestEvent
 from streams.account_plane import AccountPlane
 from streams.account_table import RECENT_EVENTS
-from streams.batch import TOPICS, hash64
+from streams.batch import TOPICS
 from streams.config import DetectionConfig
 from streams.detectors import cadence, capability, harvest, reasoning, template
+from streams.hashing import hash64
 from streams.windows import HOUR_MS, HOURS
 from tests.property.events import START, StreamShape, make_stream
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams import watermark
-from streams.batch import Origin, origin_array
+from streams.origins import Origin, origin_array
 from streams.watermark import Watermark
 
 origins = st.builds(Origin, st.sampled_from([0, 7, 2**32 - 1]), st.integers(0, 2), st.integers(0, 12))

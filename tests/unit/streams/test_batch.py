@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from schemas.event import encode_event
-from streams.batch import COLUMNS, EventBatch, HashCache, segments
+from streams.batch import COLUMNS, EventBatch
+from streams.hashing import HashCache
+from streams.segment import segments
 from tests.property.events import StreamShape, make_stream
 
 

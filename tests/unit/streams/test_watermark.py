@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.batch import Origin
+from streams.origins import Origin
 from streams.watermark import MAX_SOURCES, NOTHING, Watermark
 
 
