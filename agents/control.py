@@ -1,4 +1,4 @@
-"""`ControlReader`: keeps a worker's `Suppressions` up to date.
+"""`ControlReader`: keeps a worker's `Controls` up to date.
 
 Every worker reads the whole control topic (one partition, compacted) for itself, outside the consumer
 group, and has read it to its end before it handles its first record.
@@ -13,7 +13,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.suppressions import Suppressions
+from agents.controls import Controls
 from schemas.errors import BusUnavailable
 from schemas.topics import CONTROL
 
@@ -23,12 +23,12 @@ class ControlReader:
 
     Args:
         client_options: aiokafka client arguments: ``bootstrap_servers`` and security.
-        suppressions: kept up to date.
+        controls: kept up to date.
     """
 
-    def __init__(self, client_options: Mapping[str, Any], suppressions: Suppressions) -> None:
+    def __init__(self, client_options: Mapping[str, Any], controls: Controls) -> None:
         self._options = dict(client_options)
-        self._suppressions = suppressions
+        self._controls = controls
         self.caught_up = asyncio.Event()
 
     async def run(self) -> None:
@@ -51,7 +51,7 @@ class ControlReader:
                     self.caught_up.set()
                 fetched: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(timeout_ms=500)
                 for record in fetched.get(place, ()):
-                    self._suppressions.apply(record.key or b"", record.value)
+                    self._controls.apply(record.key or b"", record.value)
         except KafkaError as error:
             raise BusUnavailable(f"cannot read {CONTROL.name}: {error!r}") from error
         finally:

@@ -20,6 +20,7 @@ from agents import bus
 from agents.accounts import AccountAgent
 from agents.app import build_app, runs_of
 from agents.control import ControlReader
+from agents.controls import Controls
 from agents.groups import CampaignAgent, LinkAgent
 from agents.idle import IdleWatch
 from agents.ingest import IngestAgent, Reader
@@ -29,7 +30,6 @@ from agents.outbox import Outbox
 from agents.readers import reader
 from agents.reporter import Reporter
 from agents.settings import Settings
-from agents.suppressions import Suppressions
 from agents.tables import PlaneTable
 from agents.watchdog import Lease, LoopGuard, StallDetector, Work
 from infra.kafka import admin
@@ -90,10 +90,13 @@ class Fleet:
         self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.outbox = Outbox(options)
-        self.suppressions = Suppressions()
-        self._control = ControlReader(options, self.suppressions)
+        self.controls = Controls()
+        self._control = ControlReader(options, self.controls)
         self.table = PlaneTable(
-            options, self.outbox, new_plane or (lambda number: AccountPlane(detection, number)), ACCOUNT_STATE
+            options,
+            self.outbox,
+            new_plane or (lambda number: AccountPlane(detection, number, verdicts=self.controls.verdicts)),
+            ACCOUNT_STATE,
         )
         partitions = settings.bus.partitions
         self.links = PlaneTable(
@@ -110,7 +113,7 @@ class Fleet:
         parts: dict[str, Any] = {
             "checkpoint_s": fleet.checkpoint_s, "before_write": lease.check, "failed": self.fail,
         }  # fmt: skip
-        common = self.outbox, self.suppressions, self.metrics
+        common = self.outbox, self.controls, self.metrics
         self.accounts = AccountAgent(self.table, *common, **parts)
         self.link_agent = LinkAgent(self.links, *common, **parts)
         self.campaign_agent = CampaignAgent(self.campaigns, *common, **parts)

@@ -24,11 +24,11 @@ import structlog
 from aiokafka import ConsumerRecord
 
 from agents import emit
+from agents.controls import Controls
 from agents.ingest import put_dead_letter
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.sift import sift
-from agents.suppressions import Suppressions
 from agents.tables import PlaneTable
 from agents.transport import Run
 from schemas.errors import MalformedRecord, StillwatchError
@@ -87,7 +87,7 @@ class PlaneAgent:
         self,
         table: PlaneTable[Any],
         outbox: Outbox,
-        suppressions: Suppressions,
+        controls: Controls,
         metrics: Metrics,
         *,
         checkpoint_s: float,
@@ -96,7 +96,7 @@ class PlaneAgent:
     ) -> None:
         self._table = table
         self._outbox = outbox
-        self._suppressions = suppressions
+        self._controls = controls
         self._metrics = metrics
         self._checkpoint_s = checkpoint_s
         self._before_write = before_write
@@ -120,7 +120,7 @@ class PlaneAgent:
         raise NotImplementedError
 
     def _publish_findings(self, output: PlaneOutput) -> None:
-        output.findings = self._suppressions.mark_all(output.findings)
+        output.findings = self._controls.mark_all(output.findings)
         self._metrics.note_findings(output.findings)
         self.findings += len(output.findings)
         for topic, key, value, headers in emit.records(output):

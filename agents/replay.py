@@ -18,10 +18,10 @@ from typing import BinaryIO, Protocol, TypeVar
 
 import msgspec
 
+from agents.controls import Controls
 from agents.event_files import LINE_LIMIT_BYTES, EventFile
 from agents.readers import reader
 from agents.settings import Settings
-from agents.suppressions import Suppressions
 from schemas.dead_letter import dead_letter, encode_dead_letter
 from schemas.errors import MalformedRecord, Rejected
 from schemas.event import RequestEvent
@@ -86,7 +86,7 @@ class Replay:
         format: of all files.
         partitions: planes to share the events; each learns its own baselines.
         by_time: put events in order of time first (within `REORDER_EVENTS`); else take them as they come.
-        suppressions: findings that match one are marked `suppressed_by`, as in the fleet.
+        controls: in force from the beginning, as in the fleet.
     """
 
     def __init__(
@@ -97,9 +97,9 @@ class Replay:
         *,
         partitions: int = 1,
         by_time: bool = True,
-        suppressions: Suppressions | None = None,
+        controls: Controls | None = None,
     ) -> None:
-        self._suppressions = suppressions or Suppressions()
+        self._controls = Controls() if controls is None else controls
         self._ingest: Ingest = reader(settings, format, max_future_s=REPLAY_MAX_FUTURE_S)
         self._outputs = outputs
         self._by_time = by_time
@@ -107,7 +107,8 @@ class Replay:
         # one plane may hold what a whole fleet of the same settings holds
         accounts = config.max_accounts_per_partition * max(settings.bus.partitions // partitions, 1)
         config = msgspec.structs.replace(config, max_accounts_per_partition=accounts)
-        self._planes = [AccountPlane(config, partition) for partition in range(partitions)]
+        said = self._controls.verdicts
+        self._planes = [AccountPlane(config, number, verdicts=said) for number in range(partitions)]
         self._groups = GroupPipeline(config, sources=partitions, partitions=partitions)
         self._lateness_ms = config.lateness_s * 1000
         self._place = lru_cache(100_000)(partition_for)
@@ -208,7 +209,7 @@ class Replay:
     def _write(self, output: PlaneOutput) -> None:
         # The order of planes is no order of events; a reader of the file expects time.
         output.findings.sort(key=lambda finding: (finding.time, finding.finding_id, finding.sequence))
-        for finding in self._suppressions.mark_all(output.findings):
+        for finding in self._controls.mark_all(output.findings):
             self.done.raised.setdefault(finding.finding_id, finding)
             self.done.latest[finding.finding_id] = finding
             if self._outputs.findings is not None:

@@ -38,6 +38,18 @@ class Override(msgspec.Struct, frozen=True, kw_only=True, tag="override", omit_d
     """Multiplies the significance level; 0 silences."""
 
 
+class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One hour of an account, as its window in the store has it."""
+
+    requests: Annotated[int, Meta(ge=1)]
+    input_tokens: Annotated[int, Meta(ge=0)] = 0
+    """Of the hour, all requests together; `output_tokens` likewise."""
+    output_tokens: Annotated[int, Meta(ge=0)] = 0
+    failures: Annotated[int, Meta(ge=0)] = 0
+    active_hours: Annotated[int, Meta(ge=1, le=24)] = 1
+    """Hours with requests among the 24 that end with this one."""
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", omit_defaults=True):
     """An analyst's label for a finding. Vocabulary: OCSF `verdict_id`."""
 
@@ -50,6 +62,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag="verdict", omit_def
     subject_id: str | None = None
     analyst: str = ""
     note: str = ""
+    activity: Activity | None = None
+    """What the account did, for the model that learns from verdicts; without it, nothing is learned.
+    `stillwatch verdict` fills it in from the store."""
     time: Annotated[datetime, Meta(tz=True)]
 
 

@@ -30,10 +30,12 @@ from streams.open_hours import RINGS, profiles
 from streams.origins import Origin, origin_array
 from streams.plane_state import PlaneState
 from streams.segment import Segment, segments
+from streams.verdicts import Verdicts
 from streams.watermark import NOTHING
 from streams.windows import HOUR_MS, HOURS, MINUTE_MS, MINUTES
 
 MINUTE_RING = "minute_requests"
+NATS_DIGITS = 6
 
 Slots = NDArray[np.intp]
 OnLook = Callable[[EventBatch, Slots, NDArray[np.float64], NDArray[np.float64]], None]
@@ -57,12 +59,21 @@ class PlaneOutput(msgspec.Struct):
 
 
 class AccountPlane(PlaneState):
-    """Detection in one partition of the requests topic; arguments as of `PlaneState`."""
+    """Detection in one partition of the requests topic.
+
+    Args:
+        verdicts: what analysts say, kept up to date by whoever made it; the others as of `PlaneState`.
+    """
 
     def __init__(
-        self, config: DetectionConfig, partition: int = 0, detectors: Sequence[Detector] | None = None
+        self,
+        config: DetectionConfig,
+        partition: int = 0,
+        detectors: Sequence[Detector] | None = None,
+        verdicts: Verdicts | None = None,
     ) -> None:
         super().__init__(config, partition, detectors)
+        self.verdicts = Verdicts() if verdicts is None else verdicts
         self.judge = Judge(self.detectors, config)
         self.on_look: OnLook | None = None
         """For evaluation: told of every scoring, with the batch, the places in it of the events that accounts
@@ -182,8 +193,10 @@ class AccountPlane(PlaneState):
             return
         batch = segment.batch
         slots = batch.slot[at]
-        context = Context(hours=batch.time_ms[at] // HOUR_MS, cohorts=self.cohorts)
-        nats = np.stack([detector.score(self.table, slots, context) for detector in self.detectors], axis=1)
+        context = self.context(batch.time_ms[at] // HOUR_MS)
+        scores = [detector.score(self.table, slots, context) for detector in self.detectors]
+        # A matrix product differs in the last bits with the number of its rows, so with how runs are cut.
+        nats = np.stack(scores, axis=1).round(NATS_DIGITS)
         links.fade(self.table, slots)
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         self.calibration.note(slots, context.hours, cohorts, nats)
@@ -199,8 +212,12 @@ class AccountPlane(PlaneState):
             self.on_look(batch, at, nats, fused)
         for number in np.flatnonzero(fused >= self.judge.threshold_nats).tolist():
             slot, place = int(slots[suspects[number]]), int(at[suspects[number]])
-            here = Context(hours=hours[number : number + 1], cohorts=self.cohorts)
+            here = self.context(hours[number : number + 1])
             self._signal(slot, batch.events[place], nats[number], float(fused[number]), here, output)
+
+    def context(self, hours: NDArray[np.int64]) -> Context:
+        """What detectors may know at these hours, int64 (m,), one for each account they look at."""
+        return Context(hours=hours, cohorts=self.cohorts, verdicts=self.verdicts)
 
     def _signal(
         self,
@@ -291,18 +308,8 @@ class AccountPlane(PlaneState):
         for detector in self.detectors:
             detector.learn_hour(self.table, slots, hour)
         fresh = slots[rows["closed_hour"][slots] < hour]
-        context = Context(hours=np.full(len(fresh), hour, np.int64), cohorts=self.cohorts)
+        context = self.context(np.full(len(fresh), hour, np.int64))
         for detector in self.detectors:
             detector.close_hour(self.table, fresh, hour, context)
         rows["closed_hour"][fresh] = hour
         self.table.dirty[fresh] = True
-
-    def learn_verdict(self, account_key: str, malicious: bool) -> bool:
-        """Let detectors learn from an analyst's verdict. False where the account is not known here."""
-        self.settle()
-        slot = self.table.slot_of(account_key)
-        if slot is None:
-            return False
-        for detector in self.detectors:
-            detector.learn_verdict(self.table, slot, malicious)
-        return True

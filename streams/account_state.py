@@ -69,7 +69,7 @@ class StateCodec:
     def __init__(self, config: DetectionConfig, row: np.dtype[Any]) -> None:
         self._sparse = SparseRows(row)
         layout = msgspec.json.encode((config.parameter_hash(), str(row.descr)))
-        self.header = b"SW2" + _digest(layout)
+        self.header = b"SW3" + _digest(layout)
 
     def encode(self, rows: NDArray[Any], extras: Sequence[AccountExtras]) -> list[bytes]:
         """Records of accounts, from their rows (n,) and what else they have."""

@@ -16,10 +16,10 @@ from rich.text import Text
 
 from agents.cli.options import Config
 from agents.cli.terminal import EXIT_FAILED, err, out
+from agents.controls import read_controls
 from agents.event_files import guess_format
 from agents.replay import Outputs, Replay, Replayed
 from agents.settings import load
-from agents.suppressions import read_suppressions
 from schemas.errors import InvalidSetting
 from schemas.finding import Finding, Severity, utc_from_ms
 from schemas.topics import RAW_FORMATS
@@ -67,7 +67,7 @@ def replay(
         int, typer.Option(min=1, max=1024, help="Planes to share the events, as a fleet's partitions do.")
     ] = 1,
     control: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Suppressions, one control message a line.")
+        Path | None, typer.Option(metavar="FILE", help="Suppressions and verdicts, one message a line.")
     ] = None,
     config: Config = None,
 ) -> None:
@@ -85,10 +85,10 @@ def replay(
             done = asyncio.run(feed(settings, format, files, speed=speed, progress=tell))
         out.print(f"{done.events:,} records sent to [bold]{RAW_FORMATS[format].name}[/]{_rate(done)}")
         return
-    known = None if control is None else read_suppressions(control)
+    known = None if control is None else read_controls(control)
     with ExitStack() as stack:
         outputs = Outputs(*(_opened(stack, path) for path in (findings, profiles, dead_letters)))
-        run = Replay(settings, format, outputs, partitions=partitions, by_time=not as_is, suppressions=known)
+        run = Replay(settings, format, outputs, partitions=partitions, by_time=not as_is, controls=known)
         with _progress(files, "events") as tell:
             done = run.run(files, tell)
     out.print(_summary(done))

@@ -7,6 +7,8 @@ own a burst is weak evidence, because honest customers burst as well; the tail b
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -104,7 +106,7 @@ class Burst(Detector):
         nats = np.zeros(len(slots))
         busy = np.flatnonzero(windows.last_hour(table.rows, slots) >= MIN_REQUESTS)
         if len(busy):
-            here = Context(hours=context.hours[busy], cohorts=context.cohorts)
+            here = replace(context, hours=context.hours[busy])
             count, expected, spread = self._compare(table, slots[busy], here)
             surprise = tail_nats((np.log1p(count) - expected) / spread) - ANYWHERE_NATS
             nats[busy] = np.maximum(surprise, 0.0)

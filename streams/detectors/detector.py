@@ -22,6 +22,7 @@ from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
 from streams.batch import EventBatch
 from streams.segment import Segment
+from streams.verdicts import Verdicts
 
 Slots = NDArray[np.intp]
 Scores = NDArray[np.float64]
@@ -64,10 +65,12 @@ class Context:
     Attributes:
         hours: int64 (m,), event-time hour of each account scored.
         cohorts: baselines of cohorts, frozen at least one whole hour before (see `streams.baselines`).
+        verdicts: what analysts have said: the one input that is not part of the stream of events.
     """
 
     hours: NDArray[np.int64]
     cohorts: CohortBaselines
+    verdicts: Verdicts
 
 
 @dataclass(frozen=True)
@@ -117,10 +120,6 @@ class Detector(ABC):
     @abstractmethod
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
         """Why this account scored as it did; `context.hours` has length 1."""
-
-    def learn_verdict(self, table: AccountTable, slot: int, malicious: bool) -> None:  # noqa: B027
-        """An analyst has judged the account. The one input that is not part of the stream of events: a replay
-        without the verdicts gives other scores."""
 
     def forget(self, slot: int) -> None:  # noqa: B027
         """The row is being reused for another account."""

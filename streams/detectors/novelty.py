@@ -19,18 +19,14 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from river import anomaly, linear_model, optim
+from river import anomaly
 
 from schemas.finding import Feature
-from streams import river_state, windows
+from streams import river_state, verdicts, windows
 from streams.account_table import AccountTable
 from streams.baselines import DELAY_HOURS
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.windows import HOURS
-
-PROFILE = ("requests", "input_tokens", "output_tokens", "failures", "active_hours")
-_SPAN = np.array([16.0, 14.0, 14.0, 1.0, 24.0])
-"""Profiles are divided by it, and clipped to 0..1: binary logs of counts and lengths, a share, hours."""
 
 TREES, HEIGHT, WINDOW = 6, 6, 250
 LEARNED_AN_HOUR = 400
@@ -48,13 +44,9 @@ MOST_NATS = 8.0
 """An anomaly score ends at 1, a few mean excesses above the quantile: more than this it cannot claim."""
 MEMORY_HOURS = 8
 
-MIN_VERDICTS = 5
-"""Of each label, before the supervised model is asked."""
-MOST_VERDICT_NATS = 4.0
-
 METADATA = DetectorMetadata(
     name="novelty",
-    version="1",
+    version="2",
     title="The account's activity is unlike any other account's",
     description=__doc__,
     kind="learning",
@@ -69,7 +61,7 @@ METADATA = DetectorMetadata(
     false_positives=("A customer of a new kind", "A load test or migration"),
     references=(
         "S. C. Tan, K. M. Ting, T. F. Liu: Fast Anomaly Detection for Streaming Data (IJCAI 2011)",
-        "river.anomaly.HalfSpaceTrees, river.linear_model.LogisticRegression",
+        "river.anomaly.HalfSpaceTrees; river.linear_model.LogisticRegression in `streams.verdicts`",
     ),
 )
 
@@ -81,24 +73,21 @@ class _Shared(msgspec.Struct, array_like=True):
     learned: int
     quantile: float
     excess: float
-    verdicts: tuple[int, int]
 
 
 class Novelty(Detector):
-    """Half-Space Trees over the profiles of closed hours, and a logistic regression over verdicts."""
+    """Half-Space Trees over the profiles of closed hours, and what `streams.verdicts` has learned."""
 
     metadata = METADATA
     columns = np.dtype(
-        [("head", "<i4"), ("nats", "<f4", (HOURS // 4,)), ("profile", "<f4", (len(PROFILE),))]
+        [("head", "<i4"), ("nats", "<f4", (HOURS // 4,)), ("profile", "<f4", (len(verdicts.FACTS),))]
     )
 
     def __init__(self) -> None:
         self.trees: Any = anomaly.HalfSpaceTrees(n_trees=TREES, height=HEIGHT, window_size=WINDOW, seed=11)
-        self.verdicts: Any = linear_model.LogisticRegression(optimizer=optim.SGD(0.1))
         self.learned = 0
         self.quantile, self.excess = 0.5, 0.05
         """Running 95 % quantile of anomaly scores, and mean excess above it."""
-        self.labels = [0, 0]
         self._stored: bytes | None = None
 
     @staticmethod
@@ -109,22 +98,20 @@ class Novelty(Detector):
         def read(name: str) -> NDArray[np.float64]:
             return windows.at(rows[name], rows["hour_head"], slots, hours).astype(np.float64)
 
-        requests = np.maximum(read("hour_requests"), 1.0)
-        lengths = [np.log2(1 + read(name) / requests) for name in ("hour_input", "hour_output")]
         day = windows.span(rows["hour_requests"], rows["hour_head"], slots, hours - 23, hours)
         active = (np.nan_to_num(day) > 0).sum(axis=1)
-        columns = [np.log2(1 + requests), *lengths, read("hour_failures") / requests, active]
-        profiles: NDArray[np.float64] = np.clip(np.stack(columns, axis=1) / _SPAN, 0.0, 1.0)
-        return profiles
-
-    @staticmethod
-    def _named(profile: NDArray[np.float64]) -> dict[str, float]:
-        return dict(zip(PROFILE, profile.tolist(), strict=True))
+        return verdicts.profiles(
+            read("hour_requests"),
+            read("hour_input"),
+            read("hour_output"),
+            read("hour_failures"),
+            active.astype(np.float64),
+        )
 
     def learn_hour(self, table: AccountTable, slots: Slots, hour: int) -> None:
         chosen = slots[:: max(1, -(-len(slots) // LEARNED_AN_HOUR))]
         for profile in self._profiles(table, chosen, hour):
-            named = self._named(profile)
+            named = verdicts.named(profile)
             if self.learned >= WINDOW:
                 self._note(self.trees.score_one(named))
             self.trees.learn_one(named)
@@ -146,10 +133,10 @@ class Novelty(Detector):
             return
         mine = self.mine(table)
         profiles = self._profiles(table, slots, hour)
-        scores = np.array([self.trees.score_one(self._named(profile)) for profile in profiles])
+        scores = np.array([self.trees.score_one(verdicts.named(profile)) for profile in profiles])
         nats = TAIL_NATS + (scores - self.quantile) / max(self.excess, 1e-3) - DAY_NATS
         nats = np.clip(np.where(scores > self.quantile, nats, 0.0), 0.0, MOST_NATS)
-        nats += self._confirmed(profiles)
+        nats += context.verdicts.nats(profiles, hour)
         mine["profile"][slots] = profiles
         size = mine["nats"].shape[1]
         passed = (np.arange(size) - (mine["head"][slots][:, None] + 1)) % size
@@ -157,20 +144,6 @@ class Novelty(Detector):
         mine["nats"][slots] = np.where(gone, 0.0, mine["nats"][slots])
         mine["nats"][slots, hour % size] = nats
         mine["head"][slots] = hour
-
-    def _confirmed(self, profiles: NDArray[np.float64]) -> Scores:
-        """What verdicts on other accounts say about these profiles, (m,)."""
-        if min(self.labels) < MIN_VERDICTS:
-            return np.zeros(len(profiles))
-        likely = [self.verdicts.predict_proba_one(self._named(one)).get(True, 0.0) for one in profiles]
-        p = np.clip(np.array(likely), 1e-6, 1 - 1e-6)
-        confirmed: Scores = np.clip(np.log(p / (1 - p)), 0.0, MOST_VERDICT_NATS)
-        return confirmed
-
-    def learn_verdict(self, table: AccountTable, slot: int, malicious: bool) -> None:
-        self.verdicts.learn_one(self._named(self.mine(table)["profile"][slot].astype(np.float64)), malicious)
-        self.labels[malicious] += 1
-        self._stored = None
 
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         mine = self.mine(table)
@@ -183,7 +156,7 @@ class Novelty(Detector):
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
-        profile = self.mine(table)["profile"][slot].astype(np.float64) * _SPAN
+        profile = self.mine(table)["profile"][slot].astype(np.float64) * verdicts.SPAN
         requests, tokens_in, tokens_out = (float(value) for value in np.exp2(profile[:3]) - 1)
         return Evidence(
             reason=f"an hour unlike other accounts' hours: {requests:,.0f} requests of {tokens_in:,.0f} "
@@ -199,20 +172,18 @@ class Novelty(Detector):
         if self._stored is None:
             self._stored = _encoder.encode(
                 _Shared(
-                    models=zlib.compress(river_state.dump([self.trees, self.verdicts]), 1),
+                    models=zlib.compress(river_state.dump(self.trees), 1),
                     learned=self.learned,
                     quantile=self.quantile,
                     excess=self.excess,
-                    verdicts=(self.labels[0], self.labels[1]),
                 )
             )
         return self._stored
 
     def restore_shared(self, data: bytes) -> None:
         stored = _decoder.decode(data)
-        self.trees, self.verdicts = river_state.load(zlib.decompress(stored.models))
+        self.trees = river_state.load(zlib.decompress(stored.models))
         self.learned, self.quantile, self.excess = stored.learned, stored.quantile, stored.excess
-        self.labels = list(stored.verdicts)
         self._stored = data
 
 

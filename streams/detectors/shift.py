@@ -16,6 +16,8 @@ system prompt or `streams.purpose` shows an innocent purpose, content alone does
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
@@ -197,7 +199,7 @@ class Shift(Detector):
         ready = np.flatnonzero(mine["count"][slots] >= MIN_PROMPTS)
         if len(ready):
             here, hours = slots[ready], context.hours[ready]
-            measured, n, score = self._measure(table, here, Context(hours=hours, cohorts=context.cohorts))
+            measured, n, score = self._measure(table, here, replace(context, hours=hours))
             raw = _nats(score, n)
             self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
             high = np.flatnonzero(raw > 0)

@@ -144,7 +144,6 @@ def test_all_detectors_fit_a_hot_account() -> None:
 
 def test_score_is_finite_and_not_negative(kind: type[Detector]) -> None:
     """Before any event, after one, and after many equal ones."""
-    from streams.detectors.detector import Context
 
     plane = AccountPlane(CONFIG, detectors=[kind()])
     rng = random.Random(2)
@@ -153,7 +152,7 @@ def test_score_is_finite_and_not_negative(kind: type[Detector]) -> None:
         batch = [msgspec.structs.replace(same, event_id=f"{count}-{n}") for n in range(count)]
         plane.process(batch)
         slots = np.array([plane.table.slots["default:same"]])
-        context = Context(hours=np.array([same.time_ms // 3_600_000]), cohorts=plane.cohorts)
+        context = plane.context(np.array([same.time_ms // 3_600_000]))
         score = plane.detectors[0].score(plane.table, slots, context)
         assert np.isfinite(score).all()
         assert (score >= 0).all()

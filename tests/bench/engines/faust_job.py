@@ -25,8 +25,8 @@ app = faust.App(
 requests = app.topic(args.topic, key_type=str, value_serializer="json")
 flags = app.topic(args.output, key_type=str, value_serializer="json")
 EXPIRES_S = 10 * 365 * 86_400
-"""Faust drops windows that are older than this by the wall clock, every half minute; the bench's requests are of
-a past year. With four hours, say, windows that still count would be dropped, and flags be wrong."""
+"""Faust drops windows older than this by the wall clock, every half minute, and the bench's requests are of a
+past year: with four hours, say, windows that still count would be dropped, and flags be wrong."""
 windows = app.Table("windows", default=lambda: [0, 0], partitions=args.partitions).tumbling(
     WINDOW_S, expires=EXPIRES_S
 )

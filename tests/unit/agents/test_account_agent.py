@@ -9,8 +9,8 @@ from aiokafka import ConsumerRecord
 from faust.types import TP
 
 from agents.accounts import AccountAgent
+from agents.controls import Controls
 from agents.metrics import Metrics
-from agents.suppressions import Suppressions
 from agents.transport import Run
 from schemas.event import encode_event
 from schemas.evidence import NO_MORE, HourMark, decode_evidence
@@ -55,7 +55,7 @@ async def test_a_partition_says_that_it_is_silent_no_more() -> None:
     plane, marks = AccountPlane(DetectionConfig()), Marks()
     table = SimpleNamespace(planes={0: plane})
     parts: Any = {"checkpoint_s": 1, "before_write": lambda: None, "failed": lambda _: None}
-    agent = AccountAgent(table, marks, Suppressions(), Metrics(), **parts)  # type: ignore[arg-type]
+    agent = AccountAgent(table, marks, Controls(), Metrics(), **parts)  # type: ignore[arg-type]
     await agent._take(plane, 0, run(0, 100))
     assert marks.take() == [NEVER]
     await agent._take(plane, 0, run(100, 200))

@@ -1,14 +1,19 @@
 from datetime import timedelta
 
 import msgspec
-import numpy as np
 
+from schemas.control import Activity, Verdict
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
-from streams.detectors.novelty import MIN_VERDICTS, Novelty
+from streams.detectors.novelty import Novelty
+from streams.verdicts import Verdicts
 from tests.conformance.scenarios import START, stranger
 
 CONFIG = DetectionConfig(max_accounts_per_partition=128)
+STRANGE = Activity(
+    requests=900, input_tokens=2_700, output_tokens=14_400_000, failures=450, active_hours=10
+)
+USUAL = Activity(requests=2, input_tokens=1_000, output_tokens=800, active_hours=4)
 
 
 def lived() -> AccountPlane:
@@ -17,22 +22,24 @@ def lived() -> AccountPlane:
     return plane
 
 
-def test_verdicts_teach_what_confirmed_accounts_look_like() -> None:
-    plane = lived()
-    novelty = plane.detectors[0]
-    assert isinstance(novelty, Novelty)
-    profile = plane.table.rows["novelty"]["profile"]
-    strange, usual = plane.table.slots["default:stranger"], plane.table.slots["default:p-3"]
-    profile[strange], profile[usual] = [0.6, 0.1, 1.0, 0.5, 0.5], [0.2, 0.5, 0.5, 0.0, 0.1]
-    both = profile[[strange, usual]].astype(np.float64)
-    assert novelty._confirmed(both).tolist() == [0.0, 0.0]
-    for _ in range(20 * MIN_VERDICTS):
-        assert plane.learn_verdict("default:stranger", True)
-        assert plane.learn_verdict("default:p-3", False)
-    confirmed = novelty._confirmed(both)
-    assert confirmed[0] > 0.5
-    assert confirmed[1] == 0.0
-    assert not plane.learn_verdict("default:nobody", True)
+def test_what_verdicts_have_taught_adds_to_the_score_of_an_hour() -> None:
+    def nats(said: Verdicts) -> dict[str, float]:
+        plane = AccountPlane(CONFIG, detectors=[Novelty()], verdicts=said)
+        plane.process(list(stranger(1)))
+        rows = plane.table.rows["novelty"]
+        return {key: float(rows["nats"][slot].max()) for key, slot in plane.table.slots.items()}
+
+    said = Verdicts()
+    for number in range(40):
+        for malicious, activity in ((True, STRANGE), (False, USUAL)):
+            word = "true_positive" if malicious else "false_positive"
+            said.take(
+                Verdict(id=f"{number}{word}", finding_id="f", verdict=word, time=START, activity=activity)
+            )
+    without, with_ = nats(Verdicts()), nats(said)
+    gained = {key: with_[key] - without[key] for key in with_}
+    assert gained["default:stranger"] > 0.2
+    assert max(gained, key=lambda key: gained[key]) == "default:stranger"
 
 
 def test_models_survive_a_restart() -> None:

@@ -13,7 +13,7 @@ from streams.account_plane import AccountPlane
 from streams.batch import EventBatch
 from streams.config import DetectionConfig
 from streams.detectors.capability import Capability
-from streams.detectors.detector import Context, Detector
+from streams.detectors.detector import Detector
 from streams.detectors.harvest import Harvest, marks
 from streams.detectors.pivot import Pivot, product_nats
 from streams.detectors.ramp import Ramp
@@ -31,7 +31,7 @@ def plane_of(detector: Detector, events: list[RequestEvent]) -> AccountPlane:
 
 
 def score(detector: Detector, plane: AccountPlane, at: RequestEvent) -> float:
-    context = Context(hours=np.array([at.time_ms // 3_600_000]), cohorts=plane.cohorts)
+    context = plane.context(np.array([at.time_ms // 3_600_000]))
     slot = plane.table.slots[at.account_key]
     return float(detector.score(plane.table, np.array([slot]), context)[0])
 

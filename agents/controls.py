@@ -1,4 +1,4 @@
-"""`Suppressions`: control messages in force, and which findings they keep off the alerts topic."""
+"""`Controls`: control messages in force: which findings they keep off the alerts topic, what analysts say."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from schemas.control import Override, Suppression, control_key, decode_control
+from schemas.control import Control, Override, Suppression, Verdict, control_key, decode_control
 from schemas.errors import InvalidSetting
 from schemas.finding import Finding
+from streams.verdicts import Verdicts
 
 log = structlog.get_logger(__name__)
 
 
-class Suppressions:
+class Controls:
     """Control messages in force, by their key.
 
     >>> from datetime import UTC, datetime
     >>> from schemas.control import encode_control
-    >>> known = Suppressions()
+    >>> known = Controls()
     >>> known.apply(b"suppression:s1", encode_control(
     ...     Suppression(id="s1", detector="burst", until=datetime(2030, 1, 1, tzinfo=UTC))))
     >>> len(known)
@@ -31,21 +32,32 @@ class Suppressions:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Suppression | Override] = {}
+        self.verdicts = Verdicts()
+        """For account planes; the same object all the time."""
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._known) + len(self.verdicts)
 
     def apply(self, key: bytes, value: bytes | None) -> None:
         """Take one record of the control topic; `None` takes the message back."""
-        self._known.pop(key, None)
+        self._withdraw(key)
         if value is None:
             return
         try:
-            message = decode_control(value)
+            self._put(key, decode_control(value))
         except msgspec.DecodeError as error:
             log.warning("control message ignored", key=key.decode(errors="replace"), problem=str(error))
-            return
-        if isinstance(message, Suppression) or (isinstance(message, Override) and message.budget_factor == 0):
+
+    def _withdraw(self, key: bytes) -> None:
+        self._known.pop(key, None)
+        kind, _, id = key.decode(errors="replace").partition(":")
+        if kind == "verdict":
+            self.verdicts.withdraw(id)
+
+    def _put(self, key: bytes, message: Control) -> None:
+        if isinstance(message, Verdict):
+            self.verdicts.take(message)
+        elif isinstance(message, Suppression) or message.budget_factor == 0:
             self._known[key] = message
 
     def mark(self, finding: Finding) -> Finding:
@@ -70,13 +82,13 @@ def _matches(message: Suppression | Override, finding: Finding) -> bool:
     return message.account_plan is None  # a finding does not say which plan its accounts are on
 
 
-def read_suppressions(path: Path) -> Suppressions:
+def read_controls(path: Path) -> Controls:
     """Those of a file with one control message a line, as the control topic holds them.
 
     Raises:
         InvalidSetting: the file cannot be read, or a line of it is no control message.
     """
-    found = Suppressions()
+    found = Controls()
     try:
         lines = path.read_bytes().splitlines()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Suppressions: which findings stay off the alerts topic."""
+"""Control messages in force: which findings stay off the alerts topic, what analysts have said."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.suppressions import Suppressions, read_suppressions
+from agents.controls import Controls, read_controls
 from schemas.control import Control, Override, Suppression, Verdict, control_key, encode_control
 from schemas.errors import InvalidSetting
 from schemas.finding import Finding, Lifecycle, Severity
@@ -25,11 +25,11 @@ def finding(**fields: object) -> Finding:
     return Finding(**{**facts, **fields})  # type: ignore[arg-type]
 
 
-def known(*messages: Control) -> Suppressions:
-    suppressions = Suppressions()
+def known(*messages: Control) -> Controls:
+    controls = Controls()
     for message in messages:
-        suppressions.apply(control_key(message).encode(), encode_control(message))
-    return suppressions
+        controls.apply(control_key(message).encode(), encode_control(message))
+    return controls
 
 
 @pytest.mark.parametrize(
@@ -53,15 +53,15 @@ def test_a_message_silences_what_it_matches(message: Control, silenced: bool) ->
 
 
 def test_a_tombstone_takes_a_message_back() -> None:
-    suppressions = known(Suppression(id="x", until=LATER))
-    suppressions.apply(b"suppression:x", None)
-    assert suppressions.mark_all([finding()]) == [finding()]
+    controls = known(Suppression(id="x", until=LATER))
+    controls.apply(b"suppression:x", None)
+    assert controls.mark_all([finding()]) == [finding()]
 
 
 def test_a_message_that_cannot_be_read_takes_the_older_one_back_and_stops_nothing() -> None:
-    suppressions = known(Suppression(id="x", until=LATER))
-    suppressions.apply(b"suppression:x", b"{not json")
-    assert len(suppressions) == 0
+    controls = known(Suppression(id="x", until=LATER))
+    controls.apply(b"suppression:x", b"{not json")
+    assert len(controls) == 0
 
 
 def test_a_file_holds_one_message_a_line(tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_a_file_holds_one_message_a_line(tmp_path: Path) -> None:
         Suppression(id="x", subject_id="a1", until=LATER), Override(id="y", subject_id="a2", budget_factor=0)
     ]
     file.write_bytes(b"\n\n".join(map(encode_control, messages)))
-    suppressions = read_suppressions(file)
-    marked = suppressions.mark_all([finding(), finding(subject_id="a2"), finding(subject_id="a3")])
+    controls = read_controls(file)
+    marked = controls.mark_all([finding(), finding(subject_id="a2"), finding(subject_id="a3")])
     assert [one.suppressed_by for one in marked] == ["x", "y", None]
 
 
@@ -80,9 +80,9 @@ def test_a_line_that_is_no_control_message_is_named(tmp_path: Path, line: bytes)
     file = tmp_path / "control.jsonl"
     file.write_bytes(encode_control(Suppression(id="x", until=LATER)) + b"\n" + line)
     with pytest.raises(InvalidSetting, match="line 2"):
-        read_suppressions(file)
+        read_controls(file)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="No such file"):
-        read_suppressions(tmp_path / "none.jsonl")
+        read_controls(tmp_path / "none.jsonl")
