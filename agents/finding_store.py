@@ -12,7 +12,6 @@ from schemas.control import Activity
 from schemas.errors import InvalidSetting
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_DAY = 24
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -43,7 +42,8 @@ _FINDING = (
 _BUSIEST = (
     "SELECT requests, input_tokens, output_tokens, failures, active_hours FROM (SELECT window_start, "
     "requests, input_tokens, output_tokens, failures, count() OVER (ORDER BY toUnixTimestamp(window_start) "
-    "RANGE BETWEEN 82800 PRECEDING AND CURRENT ROW) AS active_hours FROM account_windows_current AS window INNER JOIN "
+    "RANGE BETWEEN 82800 PRECEDING AND CURRENT ROW) AS active_hours "
+    "FROM account_windows_current AS window INNER JOIN "
     "(SELECT tenant_id, subject_id, first_seen, last_seen FROM findings_current WHERE finding_id = '{id}') "
     "AS finding ON window.tenant_id = finding.tenant_id AND window.account_id = finding.subject_id "
     "WHERE window_s = 3600 AND window_start > first_seen - toIntervalDay(1) AND window_start <= last_seen "
