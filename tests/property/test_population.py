@@ -8,7 +8,7 @@ from functools import cache
 from itertools import pairwise
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.event import RequestEvent
@@ -63,11 +63,12 @@ seeds, sizes = st.integers(0, 10_000), st.integers(150, 250)
 
 
 @settings(max_examples=4, deadline=None)
-@given(seed=seeds, size=sizes, data=st.data())
-def test_any_split_gives_the_same(seed: int, size: int, data: st.DataObject) -> None:
+@given(seed=seeds, size=sizes, cuts=st.lists(st.integers(0, 250), max_size=20))
+@example(seed=31, size=237, cuts=[106])  # the last bits of a matrix product differ with its rows
+def test_any_split_gives_the_same(seed: int, size: int, cuts: list[int]) -> None:
     events = stream(seed, size)
     whole, expected = fed(events, [])
-    split, got = fed(events, data.draw(st.lists(st.integers(0, size), max_size=20)))
+    split, got = fed(events, [min(cut, size) for cut in cuts])
     # accounts scored in one round may speak in another order when the run is cut elsewhere
     assert sorted(got) == sorted(expected)
     assert state(split) == state(whole)
