@@ -8,7 +8,7 @@ from rich.table import Table
 
 from agents.charts import bar_chart, line_chart
 from agents.html_report import HtmlReport
-from streams.evaluation.account_figures import ALLOWED, AccountFigures, AtBudget
+from streams.evaluation.account_figures import ALLOWED, KNOWN_LIMITS, AccountFigures, AtBudget
 from streams.evaluation.accounts import ROLES
 
 _ABOUT = {role.name: role.about for role in ROLES}
@@ -28,6 +28,8 @@ def _sections(figures: AccountFigures) -> Iterable[Section]:
     for name, line in figures.benign.items():
         about = _ABOUT.get(name, "simulated people, developers, agents, applications")
         alerts = f"0 ({line.suppressed} suppressed)" if name in ALLOWED else f"{line.false_alerts:,}"
+        if name in KNOWN_LIMITS:
+            alerts += " (known limit, in no total)"
         counts = (f"{count:,}" for count in (line.accounts, line.account_days))
         rows.append([name, *counts, alerts, f"{line.accounts_alerted:,}", about])
     yield (
@@ -96,7 +98,18 @@ def account_facts(figures: AccountFigures) -> str:
         f"account-days and {figures.calibration_alerts:,} false alerts, then {options.test_days} test "
         f"day(s) with other accounts. {figures.events:,} events, {figures.distinct_texts:,} distinct "
         f"prompts. Identity (accounts, age, organisations) is simulated; customers arrive as ServeGen's do; "
-        f"text is real conversations, public task lists and simulated writers. Seed {options.seed}."
+        f"text is real conversations, public task lists and simulated writers. {_limits(figures)}"
+        f"Seed {options.seed}."
+    )
+
+
+def _limits(figures: AccountFigures) -> str:
+    """What is known to be flagged, and stands beside the headline."""
+    lines = [(name, figures.benign[name]) for name in sorted(KNOWN_LIMITS & figures.benign.keys())]
+    return "".join(
+        f"Not counted, because nothing tells it from a pipeline: {name}, of which {line.accounts_alerted:,} "
+        f"of {line.accounts:,} accounts were flagged. "
+        for name, line in lines
     )
 
 

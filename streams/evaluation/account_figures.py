@@ -16,12 +16,16 @@ from streams.evaluation.watch import BUDGETS
 RATES = (1e-3, 1e-4, 1e-5)
 WITHIN = 100
 ALLOWED = {role.name for role in ROLES if role.allowed}
+KNOWN_LIMITS = {role.name for role in ROLES if role.known_limit}
+APART = ALLOWED | KNOWN_LIMITS
+"""What no total counts."""
 CONFOUNDERS = tuple(role.name for role in ROLES if role.purpose == "confounder")
 ATTACKS = tuple(role.name for role in ROLES if role.purpose == "attack")
 
 
 class BenignLine(msgspec.Struct, frozen=True):
-    """One kind of benign accounts. An alert is a finding that was opened; one account may have several."""
+    """One kind of benign accounts; `KNOWN_LIMITS` are in no total. An alert is a finding that was opened; one
+    account may have several."""
 
     accounts: int
     account_days: int
@@ -96,7 +100,16 @@ class AccountFigures(msgspec.Struct, frozen=True):
             "confounders": {
                 name: {"accounts": line.accounts, "false_alerts": line.false_alerts}
                 for name, line in self.benign.items()
-                if name in CONFOUNDERS
+                if name in CONFOUNDERS and name not in KNOWN_LIMITS
+            },
+            "known_limits": {
+                name: {
+                    "accounts": line.accounts,
+                    "account_days": line.account_days,
+                    "accounts_alerted": line.accounts_alerted,
+                }
+                for name, line in self.benign.items()
+                if name in KNOWN_LIMITS
             },
             "attacks": {
                 name: {
@@ -119,7 +132,7 @@ def figures(options: Options, shares: Sequence[ShareResult]) -> AccountFigures:
         days.update(share.account_days)
         accounts.update(share.accounts)
     alerts = [alert for share in shares for alert in share.alerts]
-    counted = [alert for alert in alerts if alert.role not in ALLOWED]
+    counted = [alert for alert in alerts if alert.role not in APART]
     names = [POPULATION, *(role.name for role in ROLES if role.purpose != "attack" and days[role.name])]
     benign = {}
     for name in names:
@@ -131,7 +144,7 @@ def figures(options: Options, shares: Sequence[ShareResult]) -> AccountFigures:
             accounts_alerted=len({alert.account_id for alert in mine}),
             suppressed=len(mine) if name in ALLOWED else 0,
         )
-    total = days.total()
+    total = sum(count for name, count in days.items() if name not in KNOWN_LIMITS)
     low, high = poisson_interval(len(counted))
     # a slow attacker may begin too late to send anything
     outcomes = [outcome for share in shares for outcome in share.outcomes if outcome.queries]
@@ -222,7 +235,7 @@ def _ablation(shares: Sequence[ShareResult], attackers: int) -> dict[str, dict[s
                 for role, accounts in roles.items():
                     if role in ATTACKS:
                         name, weight = f"found_{kind}", 1 / max(attackers, 1)
-                    elif role in ALLOWED:
+                    elif role in APART:
                         continue
                     else:
                         name, weight = f"benign_{kind}", 1.0

@@ -113,7 +113,8 @@ class ShareResult(msgspec.Struct, frozen=True):
     alone: dict[str, dict[str, list[str]]]
     """Detector to role to the accounts that pass the threshold by it alone, in the whole budget."""
     benign_at_budget: dict[int, int]
-    """Benign accounts that pass the threshold of each budget, in the test; the allow-list not counted."""
+    """Benign accounts that pass the threshold of each budget, in the test; neither the allow-list nor known
+    limits are counted."""
     events: int
     fingerprinted: int
     """Distinct texts."""
@@ -232,7 +233,7 @@ def _result(
 ) -> ShareResult:
     role_of = {acted.account_id: role.name for role, acted in cast}
     attackers = {acted.account_id for role, acted in cast if role.purpose == "attack"}
-    allowed = {acted.account_id for role, acted in cast if role.allowed}
+    apart = {acted.account_id for role, acted in cast if role.allowed or role.known_limit}
     days = {(one.account_id, int(one.window_start.timestamp()) // 86_400) for one in output.profiles}
     test_day = test.test_ms // DAY_MS
     benign_days = [(account, day) for account, day in days if account not in attackers]
@@ -262,7 +263,7 @@ def _result(
             best.setdefault(role.name, []).append(watch.best(acted.account_id))
     daily: dict[bool, list[float]] = {True: [], False: []}
     for account, day in benign_days:
-        if account in allowed:
+        if account in apart:
             continue
         daily[day >= test_day].append(watch.daily.get((account, day), 0.0))
     return ShareResult(
@@ -276,7 +277,7 @@ def _result(
         attack_best=best,
         outcomes=outcomes,
         benign_at_budget={
-            budget: len(first.keys() - attackers - allowed) for budget, first in watch.first_ms.items()
+            budget: len(first.keys() - attackers - apart) for budget, first in watch.first_ms.items()
         },
         without=_by_role(watch.without, role_of),
         alone=_by_role(watch.alone, role_of),

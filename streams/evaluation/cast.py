@@ -71,6 +71,7 @@ class Role:
         age_days: sign-up lies at most so long before the first request.
         organization: all accounts belong to one.
         allowed: on the allow-list: findings are expected, and suppressed by policy.
+        known_limit: nothing in its requests tells it from a pipeline; reported, and left out of totals.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Role:
     plan: str = "pro"
     organization: bool = False
     allowed: bool = False
+    known_limit: bool = False
 
 
 def usage(

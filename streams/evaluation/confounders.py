@@ -10,6 +10,8 @@ import numpy as np
 from streams.evaluation import families, schedules
 from streams.evaluation.cast import Request, Role, Stage, said, usage
 from streams.evaluation.schedules import DAY_MS, Generator
+from streams.simulation import parameters
+from streams.simulation.text.applications import application
 from streams.simulation.text.writers import WRITERS, Message
 
 HOUR_MS = 3_600_000
@@ -215,6 +217,27 @@ def servegen_customer(
         yield Request(time_ms, message, {**fields, "end_user_id": f"u-{rng.integers(users)}"})
 
 
+def in_house_template(stage: Stage, number: int, rng: Generator) -> Iterator[Request]:
+    """A company's own tool: its instruction stands in the user message, nothing is set, nobody is named."""
+    app = int(rng.integers(1 << 40))
+    while application(app, "processor").system is not None:
+        app += 1
+    client = stage.material.clients[int(rng.integers(len(stage.material.clients)))]
+    per_day = float(np.exp(rng.uniform(*np.log((30.0, 600.0)))))
+    times = schedules.customer(client, per_day, stage.when(rng), stage.end_ms, rng)[:1500]
+    length = parameters.CLIENT_OUTPUT
+    tokens = float(np.clip(np.exp(rng.normal(length.mu, length.sigma)), 1, 4000))
+
+    def write(place: int) -> Message:
+        return WRITERS["processor"](app, place, 0, place)
+
+    yield from said(
+        times,
+        write,
+        lambda message: usage(message, rng, output_tokens=tokens, spread=parameters.CLIENT_OUTPUT_WITHIN),
+    )
+
+
 BENIGN: tuple[Role, ...] = (
     Role("customers", "benign", 60, servegen_customer, "applications with ServeGen arrivals", plan="team"),
     Role(
@@ -245,4 +268,9 @@ CONFOUNDERS: tuple[Role, ...] = (
     ),
     Role("viral_prompt", "confounder", 150, viral_prompt, "a public prompt, filled in by hand"),
     Role("launch_day", "confounder", 100, launch_day, "moves to the new model at once"),
+    Role(
+        "in_house_template", "confounder", 24, in_house_template,
+        "template in the user message, default settings, no end-user ids, answers as long as ServeGen's",
+        plan="team", known_limit=True,
+    ),
 )  # fmt: skip

@@ -27,7 +27,10 @@ from streams.evaluation.watch import Watch
 from streams.fingerprint import Fingerprinter
 from tests.conformance.scenarios import FIRES
 
-NAMES = ("batch_evaluation", "synthetic_data_customer", "retry_storm", "templated_own_words", "e4_warm_up")
+NAMES = (
+    "batch_evaluation", "synthetic_data_customer", "retry_storm", "in_house_template", "templated_own_words",
+    "e4_warm_up",
+)  # fmt: skip
 CONFIG = DetectionConfig(max_accounts_per_partition=2000)
 
 
@@ -144,7 +147,10 @@ def test_a_small_world_from_end_to_end(evaluation: Evaluation) -> None:
     shares = [evaluation.share(number, ticks.append) for number in range(SHARES)]
     assert sum(ticks) > SHARES * 86_400  # event time passed, in seconds
     result = figures(evaluation.options, shares)
-    assert result.account_days == sum(line.account_days for line in result.benign.values())
+    known_limit = result.benign["in_house_template"]
+    assert known_limit.account_days > 0
+    counted = sum(line.account_days for line in result.benign.values()) - known_limit.account_days
+    assert result.account_days == counted
     assert result.benign[POPULATION].account_days > 20
     assert result.per_million_low <= result.per_million <= result.per_million_high
     allowed = result.benign["synthetic_data_customer"]
@@ -161,8 +167,10 @@ def test_a_small_world_from_end_to_end(evaluation: Evaluation) -> None:
 
     published = json.loads(json.dumps(result.published()))
     assert set(published) == {
-        "account_days", "false_alerts_per_million_account_days", "confounders", "attacks"
+        "account_days", "false_alerts_per_million_account_days", "confounders", "known_limits", "attacks"
     }  # fmt: skip
+    assert "in_house_template" not in published["confounders"]
+    assert published["known_limits"]["in_house_template"]["accounts"] == known_limit.accounts
     assert set(published["confounders"]["retry_storm"]) == {"accounts", "false_alerts"}
     assert set(published["attacks"]["e4_warm_up"]) == {
         "accounts", "found", "queries_to_finding_p50", "queries_to_finding_p95", "leaked_p50"
