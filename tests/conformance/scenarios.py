@@ -245,6 +245,29 @@ def newcomer(seed: int) -> Iterator[RequestEvent]:
         yield event("newcomer", number, at_s, rng, account_created_at=START)
 
 
+def anything(seed: int) -> Iterator[RequestEvent]:
+    """Noise: every setting, length, topic and model of every request drawn for itself, at random times."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    topics = ("chat", "other", "translation", "coding", "reasoning")
+    for number in range(2000):
+        at_s += rng.expovariate(1 / 120)
+        yield event(
+            "anything",
+            number,
+            at_s,
+            rng,
+            request_model=f"model-{rng.randrange(4)}",
+            temperature=rng.choice((None, rng.random())),
+            max_tokens=rng.choice((None, rng.randrange(256, 16_384))),
+            status="failure" if rng.random() < 0.02 else "success",
+            prompt_topic=rng.choice(topics),
+            prompt_chars=int(rng.lognormvariate(5, 1.5)),
+            prompt_embedding=rng.randbytes(256),
+            reasoning_elicitation=rng.choice((0.0, 0.0, 0.0, round(rng.random(), 2))),
+        )
+
+
 def stranger(seed: int) -> Iterator[RequestEvent]:
     """Among seventy ordinary accounts, one that sends thousands of tiny requests an hour for huge answers."""
     rng = random.Random(seed)
@@ -324,4 +347,5 @@ SILENT: dict[str, Scenario] = {
     "launch": launch,
     "newcomer": newcomer,
     "talkers": talkers,
+    "anything": anything,
 }

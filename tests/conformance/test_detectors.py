@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Iterable
+from itertools import islice, pairwise
 
 import msgspec
 import numpy as np
@@ -16,13 +18,17 @@ from streams.batch import EventBatch
 from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Detector
-from streams.segment import Segment
+from streams.segment import segments
 from tests.conformance.scenarios import FIRES, SILENT, event, person
 
 NAMES = [kind.metadata.name for kind in registry.DETECTORS]
 CONFIG = DetectionConfig(max_accounts_per_partition=1024)
 HOT_STATE_BYTES = 2048
 """DESIGN: an account's hot state is at most 2 KiB."""
+CONTENT = (
+    "fingerprint_id", "prompt_hash", "template_hash", "template_tail_hash", "prompt_embedding",
+    "prompt_topic", "prompt_chars", "reasoning_elicitation",
+)  # fmt: skip
 
 
 @pytest.fixture(params=registry.DETECTORS, ids=NAMES)
@@ -112,10 +118,11 @@ def test_state_is_restored_exactly(kind: type[Detector]) -> None:
     whole, first, second = (AccountPlane(CONFIG, detectors=[kind()]) for _ in range(3))
     expected = feed(whole, events)
     got = feed(first, events[:middle])
-    second.restore(first.take_changes())
+    snapshot = first.take_changes()
+    second.restore(snapshot)
     got += feed(second, events[middle:])
     assert msgspec.json.encode(got) == msgspec.json.encode(expected)
-    assert dict(second.take_changes()) == {**dict(second.take_changes()), **dict(whole.take_changes())}
+    assert {**dict(snapshot), **dict(second.take_changes())} == dict(whole.take_changes())
 
 
 def test_memory_is_bounded(kind: type[Detector]) -> None:
@@ -138,6 +145,32 @@ def test_memory_is_bounded(kind: type[Detector]) -> None:
     assert sizes[3] <= sizes[1] * 1.2
 
 
+@pytest.mark.slow
+def test_memory_is_bounded_over_a_million_events() -> None:
+    """All detectors together; accounts come and go, four times as many as a partition holds."""
+    rng = random.Random(3)
+    written = (one for seed in range(20) for one in islice(FIRES["shift"](seed), 20))
+    texts = [{name: getattr(one, name) for name in CONTENT} for one in written]
+    plane = AccountPlane(msgspec.structs.replace(CONFIG, max_accounts_per_partition=512))
+    sizes: dict[str, list[int]] = {detector.name: [] for detector in plane.detectors}
+    for part in range(20):
+        feed(
+            plane,
+            (
+                event(f"a{n // 500 + rng.randrange(100)}", n, n * 2.0, rng, **rng.choice(texts))
+                for n in range(part * 50_000, (part + 1) * 50_000)
+            ),
+            run=5000,
+        )
+        plane.take_changes()
+        for detector in plane.detectors:
+            sizes[detector.name].append(len(pickle.dumps(detector)))
+    assert plane.stats()["accounts"] <= 512
+    assert plane.stats()["evicted_accounts"] > 500
+    for name, seen in sizes.items():
+        assert max(seen[10:]) <= 1.2 * max(seen[:10]), name
+
+
 def test_all_detectors_fit_a_hot_account() -> None:
     assert AccountPlane(CONFIG).table.row_bytes <= HOT_STATE_BYTES
 
@@ -158,18 +191,24 @@ def test_score_is_finite_and_not_negative(kind: type[Detector]) -> None:
         assert (score >= 0).all()
 
 
-def test_update_is_additive_over_splits(kind: type[Detector]) -> None:
-    """Folding a stretch at once or event by event leaves the same columns."""
+@pytest.mark.parametrize("cuts", [(), (40, 80), (40,), (80,), tuple(range(1, 120))], ids=len)
+def test_folding_is_associative(kind: type[Detector], cuts: tuple[int, ...]) -> None:
+    """Stretches of an account folded together, one after the other, or event by event: the same columns."""
     if not kind.columns.itemsize:
         pytest.skip("keeps no columns")
     events = [one for _, one in zip(range(120), FIRES[kind.metadata.name](5), strict=False)]
-    columns = []
-    for size in (120, 1):
-        detector = kind()
-        plane = AccountPlane(CONFIG, detectors=[detector])
-        for first in range(0, len(events), size):
-            batch = EventBatch(events[first : first + size], np.full(len(events[first : first + size]), -1))
-            batch.slot, _ = plane.table.find([one.account_key for one in batch.events])
-            detector.update(plane.table, Segment(batch, np.arange(len(batch))))
-        columns.append(plane.table.rows[kind.metadata.name][0].tobytes())
-    assert columns[0] == columns[1]
+    assert folded(kind, events, cuts) == folded(kind, events, (17, 60, 61))
+
+
+def folded(kind: type[Detector], events: list[RequestEvent], cuts: tuple[int, ...]) -> bytes:
+    """Columns of the accounts after the stretches between `cuts`."""
+    detector = kind()
+    plane = AccountPlane(CONFIG, detectors=[detector])
+    for first, last in pairwise((0, *cuts, len(events))):
+        stretch = events[first:last]
+        batch = EventBatch(stretch, np.full(len(stretch), -1))
+        batch.slot, _ = plane.table.find([one.account_key for one in stretch])
+        order = np.argsort(batch.slot, kind="stable")
+        for segment in segments(batch, np.zeros(len(batch), np.bool_), order):
+            detector.update(plane.table, segment)
+    return plane.table.rows[kind.metadata.name].tobytes()
