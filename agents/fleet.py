@@ -25,6 +25,7 @@ from agents.groups import CampaignAgent, LinkAgent
 from agents.idle import IdleWatch
 from agents.ingest import IngestAgent, Reader
 from agents.lag import Lag
+from agents.local_copy import LocalCopies
 from agents.metrics import Metrics
 from agents.outbox import Outbox
 from agents.readers import reader
@@ -97,6 +98,7 @@ class Fleet:
             self.outbox,
             new_plane or (lambda number: AccountPlane(detection, number, verdicts=self.controls.verdicts)),
             ACCOUNT_STATE,
+            LocalCopies(settings.data_dir / "state" / ACCOUNT_STATE.name) if fleet.local_state else None,
         )
         partitions = settings.bus.partitions
         self.links = PlaneTable(

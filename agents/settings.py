@@ -135,6 +135,9 @@ class FleetSettings(_Section):
     """How far one partition of a raw topic may be read ahead of its others, by the time of production."""
     checkpoint_s: float = Field(0.5, gt=0)
     """How often account state is written to its changelog, and offsets become committable."""
+    local_state: bool = False
+    """Keep copies of account state under `data_dir` (RocksDB; needs ``stillwatch[local-state]``): a worker
+    that is started again on the same disk then reads only the rest from Kafka."""
     idle_source_s: float = Field(15.0, gt=0)
     """A raw partition without records for this long no longer holds event time back."""
     idle_close_s: float = Field(90.0, gt=0)

@@ -18,6 +18,8 @@ from aiokafka import ConsumerRecord
 
 FIRST, LAST = b"\x00first", b"\x00last"
 """Keys of the records around a stretch. No plane uses them."""
+IDENTITY = b"\x00log"
+"""Key of the first change of a log: random bytes, by which a copy of it knows it (`agents.local_copy`)."""
 
 Change = tuple[bytes, bytes | None]
 
@@ -55,6 +57,8 @@ class Stretches:
             elif key == LAST:
                 self._seen = True
                 self._close(valid)
+            elif key == IDENTITY:
+                pass
             elif self._open is not None:
                 self._open.append((key, record.value))
             elif self._seen:

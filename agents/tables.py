@@ -16,6 +16,7 @@ a rebalance is used further only if the log still ends with its own last record;
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -25,6 +26,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.local_copy import LocalCopies, LocalCopy, identity
 from agents.outbox import Outbox
 from agents.stretches import Change, Stretches, stretch
 from schemas.errors import BusUnavailable, Fatal
@@ -57,6 +59,7 @@ class PlaneTable(Generic[P]):
         outbox: where changes are written.
         new_plane: makes the empty plane of a partition.
         topic: the changelog.
+        copies: of its partitions on the local disk, where they are wanted.
     """
 
     def __init__(
@@ -65,11 +68,13 @@ class PlaneTable(Generic[P]):
         outbox: Outbox,
         new_plane: Callable[[int], P],
         topic: Topic,
+        copies: LocalCopies | None = None,
     ) -> None:
         self._options = dict(client_options)
         self._outbox = outbox
         self.new_plane = new_plane
         self._topic = topic.name
+        self._copies = copies
         self.planes: dict[int, P] = {}
         self.restored = 0
         """Changelog records restored since the start."""
@@ -132,18 +137,24 @@ class PlaneTable(Generic[P]):
         started, before = monotonic(), self.restored
         stretches = {place: Stretches() for place in planes}
         wanted = {place: ends[place] for place in planes}
+        starts = await self._restore_copies(consumer, planes, ends)
 
         def restore(place: TopicPartition, records: list[ConsumerRecord]) -> None:
-            planes[place].restore(stretches[place].read(records))
+            changes = stretches[place].read(records)
+            planes[place].restore(changes)
+            if copy := self._copy(place.partition):
+                copy.apply(changes)
             self.restored += len(records)
 
-        if not await self._read(consumer, wanted, restore, still_valid):
+        if not await self._read(consumer, wanted, restore, still_valid, starts):
             return False
         if not await self._note_torn(consumer, stretches, wanted, still_valid):
             return False
         for place, partition in stale.items():
             self.planes[partition] = planes[place]
             self._ends[partition] = ends[place]
+            if copy := self._copy(partition):
+                copy.apply((), ends[place])
         log.info(
             "planes restored",
             topic=self._topic,
@@ -154,18 +165,43 @@ class PlaneTable(Generic[P]):
         )
         return True
 
+    def _copy(self, partition: int) -> LocalCopy | None:
+        return None if self._copies is None else self._copies[partition]
+
+    async def _restore_copies(
+        self, consumer: AIOKafkaConsumer, planes: Mapping[TopicPartition, P], ends: Mapping[Any, int]
+    ) -> dict[TopicPartition, int]:
+        """Restore what lies on the local disk; returns the offsets from which the changelog is to be read."""
+        if self._copies is None:
+            return {}
+        await self._copies.open(consumer, {place.partition: place for place in planes}, ends)
+        starts = {}
+        for place, plane in planes.items():
+            if copy := self._copies[place.partition]:
+                starts[place] = copy.end
+                for changes in copy.read():
+                    plane.restore(changes)
+                    await asyncio.sleep(0)  # heartbeats
+        return starts
+
     @staticmethod
     async def _read(
         consumer: AIOKafkaConsumer,
         ends: Mapping[TopicPartition, int],
         handle: Callable[[TopicPartition, list[ConsumerRecord]], None],
         still_valid: Callable[[], bool],
+        starts: Mapping[TopicPartition, int] | None = None,
     ) -> bool:
-        """Read partitions from beginning to `ends`. False where that has become pointless on the way."""
+        """Read partitions from the beginning, or from where `starts` says, to `ends`. False where that has
+        become pointless on the way."""
         reported, records = monotonic(), 0
-        missing = {place for place, end in ends.items() if end > 0}
+        begin = {place: (starts or {}).get(place, 0) for place in ends}
+        missing = {place for place, end in ends.items() if end > begin[place]}
         consumer.assign(list(ends))
-        await consumer.seek_to_beginning(*ends)
+        await consumer.seek_to_beginning(*(place for place, start in begin.items() if not start))
+        for place, start in begin.items():
+            if start:
+                consumer.seek(place, start)
         while missing:
             if not still_valid():
                 return False
@@ -227,6 +263,8 @@ class PlaneTable(Generic[P]):
 
     def drop(self, partition: int) -> None:
         """Forget a plane; its state is in the changelog."""
+        if self._copies is not None:
+            self._copies.close(partition)
         for known in (self.planes, self._ends, self._torn):
             known.pop(partition, None)
 
@@ -243,8 +281,9 @@ class PlaneTable(Generic[P]):
         """
         if partition not in self._ends:
             return  # given away meanwhile
-        torn = self._torn.pop(partition, {})
-        for key, value in stretch([*torn.items(), *changes], self.end(partition)):
+        changes = [*self._torn.pop(partition, {}).items(), *changes]
+        begin = [identity()] if self.end(partition) == 0 else []
+        for key, value in stretch([*begin, *changes], self.end(partition)):
             self._outbox.put(self._topic, key, value, partition=partition)
         for sent in await self._outbox.mark():
             if sent.tp == (self._topic, partition):
@@ -257,3 +296,8 @@ class PlaneTable(Generic[P]):
                         f"expected {expected}). This one was taken for dead; start it again"
                     )
                 self._ends[partition] = sent.end
+        if self._copies is not None:
+            for _, log_id in begin:
+                self._copies.begin(partition, log_id)
+        if copy := self._copy(partition):
+            copy.apply(changes, self._ends[partition])

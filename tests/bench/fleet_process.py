@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from agents.status import WorkerStatus, read_statuses
 from infra.kafka.connection import Connection
-from tests.bench.measure import ROOT, cores, cpu_s, peak_rss_mb
+from tests.bench.measure import ROOT, begin, cores, cpu_s, peak_rss_mb
 
 SETTINGS = """\
 data_dir = "{folder}"
@@ -23,6 +24,7 @@ url = "kafka://{bootstrap}"
 partitions = {partitions}
 [fleet]
 application_id = "{name}"
+local_state = {local_state}
 """
 
 
@@ -32,17 +34,26 @@ class FleetProcess:
     Args:
         folder: of its settings, its status and its log.
         one_core: pin it to the engine's core; else it may use all.
+        local_state: let it keep copies of its state in the folder.
     """
 
     def __init__(
-        self, connection: Connection, folder: Path, partitions: int, *, name: str, one_core: bool = True
+        self,
+        connection: Connection,
+        folder: Path,
+        partitions: int,
+        *,
+        name: str,
+        one_core: bool = True,
+        local_state: bool = False,
     ) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "stillwatch.toml"
         config.write_text(
             SETTINGS.format(
-                folder=folder, bootstrap=connection.bootstrap, partitions=partitions, name=name
+                folder=folder, bootstrap=connection.bootstrap, partitions=partitions, name=name,
+                local_state=str(local_state).lower(),
             )
         )
         engine, others = cores()
@@ -55,7 +66,7 @@ class FleetProcess:
             self.started = time.monotonic()
             self._child = subprocess.Popen(
                 self._command, cwd=ROOT, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-                preexec_fn=lambda: os.sched_setaffinity(0, self._cores),
+                preexec_fn=partial(begin, self._cores),
             )  # fmt: skip
         return self
 

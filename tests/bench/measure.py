@@ -63,7 +63,7 @@ def run_engine(
         child = subprocess.Popen(
             [*program, argument], stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
-            preexec_fn=partial(_begin, engine_core),
+            preexec_fn=partial(begin, engine_core),
         )  # fmt: skip
     watchdog = threading.Timer(timeout_s, _end, [child])
     watchdog.start()
@@ -75,9 +75,9 @@ def run_engine(
         child.wait()
 
 
-def _begin(engine_core: set[int]) -> None:
-    """In the new process: take one core, and end with the bench (prctl(2), PR_SET_PDEATHSIG)."""
-    os.sched_setaffinity(0, engine_core)
+def begin(on: set[int]) -> None:
+    """In the new process: take these cores, and end with the bench (prctl(2), PR_SET_PDEATHSIG)."""
+    os.sched_setaffinity(0, on)
     ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 

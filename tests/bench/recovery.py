@@ -2,7 +2,7 @@
 
 State of so many accounts, as the planes themselves write it, lies in the changelog; a worker is started and
 restores all of it. Shown against the number of accounts. From `DIFFERENT` accounts on the same state is
-repeated under other keys.
+repeated under other keys. With ``--local-state`` the worker keeps copies on its disk, and is started again.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from agents.local_copy import identity
 from infra.kafka.connection import Connection
 from infra.kafka.embedded import EmbeddedKafka
 from schemas.topics import ACCOUNT_STATE
@@ -54,6 +55,7 @@ def changelog(workload: Workload, accounts: int) -> Iterator[Record]:
             take(record.partition)
     for partition, plane in enumerate(planes):
         take(partition)
+        yield Record(partition, *identity(), 0, [])
         *states, shared = [(key, value) for key, value in plane.take_changes() if value is not None]
         for number in range(-(-accounts // workload.partitions)):
             key, value = states[number % len(states)]
@@ -63,8 +65,8 @@ def changelog(workload: Workload, accounts: int) -> Iterator[Record]:
 
 
 def told(log: Path) -> float | None:
-    """Seconds the worker says it took to restore account state."""
-    for line in log.read_text(errors="replace").splitlines():
+    """Seconds the worker says it took, last, to restore account state."""
+    for line in reversed(log.read_text(errors="replace").splitlines()):
         if " restored" in line and line.startswith("{"):
             entry = json.loads(line)
             if entry.get("topic", ACCOUNT_STATE.name) == ACCOUNT_STATE.name:
@@ -72,49 +74,53 @@ def told(log: Path) -> float | None:
     return None
 
 
-def restore(accounts: int, folder: Path) -> dict[str, Any]:
-    """One row."""
+def restore(accounts: int, folder: Path, local_state: bool) -> Iterator[dict[str, Any]]:
+    """Rows: for a start from the changelog and, with state on the disk, for a second one from there."""
     different = min(accounts, DIFFERENT)
     workload = Workload(events=EVENTS_PER_ACCOUNT * different, accounts=different, every_account=True)
     with EmbeddedKafka(folder / "bus", heap_mb=512) as kafka:
         connection = Connection(bootstrap=kafka.bootstrap)
         asyncio.run(preload.create(connection, PARTITIONS))
         written = asyncio.run(preload.load(connection, changelog(workload, accounts), ACCOUNT_STATE.name))
-        with FleetProcess(
-            connection, folder / "worker", PARTITIONS, name="recovery", one_core=False
-        ) as worker:
-            ready_s = worker.wait_until_running()
-            status, rss_mb, cpu = worker.status, worker.peak_rss_mb, worker.cpu_s
-        restore_s = told(folder / "worker" / "worker.log")
-    return {
-        "accounts": status.accounts if status else 0,
-        "records": written,
-        "restore_s": restore_s,
-        "start_to_running_s": round(ready_s, 2),
-        "cpu_s": round(cpu, 1),
-        "peak_rss_mb": round(rss_mb),
-    }
+        for source in ("changelog", "disk")[: 1 + local_state]:
+            with FleetProcess(
+                connection, folder / "worker", PARTITIONS, name="recovery", one_core=False,
+                local_state=local_state,
+            ) as worker:  # fmt: skip
+                ready_s = worker.wait_until_running()
+                status, rss_mb, cpu = worker.status, worker.peak_rss_mb, worker.cpu_s
+            yield {
+                "from": source,
+                "accounts": status.accounts if status else 0,
+                "records": written,
+                "restore_s": told(folder / "worker" / "worker.log"),
+                "start_to_running_s": round(ready_s, 2),
+                "cpu_s": round(cpu, 1),
+                "peak_rss_mb": round(rss_mb),
+            }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, metavar="OUT")
     parser.add_argument("--accounts", default="100000,300000,1000000", help="comma-separated")
+    parser.add_argument("--local-state", action="store_true", help="and from copies on the disk")
     parser.add_argument("--quick", action="store_true", help="10,000 accounts, to see that it works")
     args = parser.parse_args()
     os.sched_setaffinity(0, set().union(*cores()))
     rows = []
     for accounts in [10_000] if args.quick else map(int, args.accounts.split(",")):
         with tempfile.TemporaryDirectory(prefix="stillwatch-bench-") as name:
-            rows.append(restore(accounts, Path(name)))
-            Console(stderr=True).print(rows[-1])
+            for row in restore(accounts, Path(name), args.local_state):
+                rows.append(row)
+                Console(stderr=True).print(row)
     if args.json:
         args.json.write_text(json.dumps(rows, indent=2) + "\n")
     shown = Table(title="account state restored by one worker, on all cores")
     for name in rows[0]:
         shown.add_column(name.replace("_", " "), justify="right")
     for row in rows:
-        shown.add_row(*(f"{value:,}" if value is not None else "" for value in row.values()))
+        shown.add_row(*(f"{value:,}" if isinstance(value, int | float) else value for value in row.values()))
     Console().print(shown)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
 from aiokafka import ConsumerRecord
 
+from agents.local_copy import LocalCopies
 from agents.outbox import Outbox
-from agents.stretches import FIRST, LAST, stretch
+from agents.stretches import FIRST, IDENTITY, LAST, stretch
 from agents.tables import PlaneTable
 from infra.kafka import admin
 from infra.kafka.connection import Connection
@@ -45,10 +47,14 @@ async def outbox(kafka: Connection) -> AsyncIterator[Outbox]:
 
 
 def table(
-    kafka: Connection, outbox: Outbox, changelog: Topic, config: DetectionConfig = CONFIG
+    kafka: Connection,
+    outbox: Outbox,
+    changelog: Topic,
+    config: DetectionConfig = CONFIG,
+    copies: LocalCopies | None = None,
 ) -> PlaneTable[AccountPlane]:
     return PlaneTable(
-        kafka.client_options(), outbox, lambda partition: AccountPlane(config, partition), changelog
+        kafka.client_options(), outbox, lambda partition: AccountPlane(config, partition), changelog, copies
     )
 
 
@@ -71,6 +77,38 @@ async def test_what_was_written_comes_back(kafka: Connection, outbox: Outbox, ch
     # from before what was applied: repeats are skipped
     assert second.planes[1].process(events[1500:], range(1500, 3000)) == undisturbed.process(
         events[2000:], range(2000, 3000)
+    )
+
+
+async def test_with_a_copy_on_the_disk_only_the_rest_is_read(
+    kafka: Connection, outbox: Outbox, changelog: Topic, tmp_path: Path
+) -> None:
+    events = traffic(seed=9, count=1200)
+    undisturbed = AccountPlane(CONFIG, 0)
+    undisturbed.process(events[:900], range(900))
+
+    async def write(to: PlaneTable[AccountPlane], first: int, last: int) -> None:
+        to.planes[0].process(events[first:last], range(first, last))
+        await to.write(0, to.planes[0].take_changes())
+
+    here = table(kafka, outbox, changelog, copies=LocalCopies(tmp_path / "here"))
+    await here.assign({0}, lambda: True)
+    await write(here, 0, 600)
+    here.drop(0)  # given away
+    elsewhere = table(kafka, outbox, changelog)
+    await elsewhere.assign({0}, lambda: True)
+    await write(elsewhere, 600, 900)
+
+    back = table(kafka, outbox, changelog, copies=LocalCopies(tmp_path / "here"))
+    await back.assign({0}, lambda: True)
+    assert 0 < back.restored < elsewhere.restored + 300
+    assert back.planes[0].stats() == undisturbed.stats()
+    back.drop(0)
+    again = table(kafka, outbox, changelog, copies=LocalCopies(tmp_path / "here"))
+    await again.assign({0}, lambda: True)
+    assert again.restored == 0, "everything lies on the disk"
+    assert again.planes[0].process(events[800:], range(800, 1200)) == undisturbed.process(
+        events[900:], range(900, 1200)
     )
 
 
@@ -108,7 +146,7 @@ async def test_a_torn_write_is_as_if_it_had_not_been(
 
 def last_values(records: list[ConsumerRecord]) -> dict[bytes, bytes | None]:
     """What compaction would leave, without what goes around stretches."""
-    return {record.key: record.value for record in records if record.key not in (FIRST, LAST)}
+    return {record.key: record.value for record in records if record.key not in (FIRST, LAST, IDENTITY)}
 
 
 async def test_a_plane_is_kept_while_nobody_else_has_written(
