@@ -133,7 +133,7 @@ class FleetSettings(_Section):
     """Most records handed to an agent as one run."""
     align_s: float = Field(0.25, gt=0)
     """How far one partition of a raw topic may be read ahead of its others, by the time of production."""
-    checkpoint_s: float = Field(0.5, gt=0)
+    checkpoint_s: float = Field(1.0, gt=0)
     """How often account state is written to its changelog, and offsets become committable."""
     local_state: bool = False
     """Keep copies of account state under `data_dir` (RocksDB; needs ``stillwatch[local-state]``): a worker

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter
 from typing import Any, overload
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest as digest
 
@@ -41,6 +42,8 @@ _FIELDS = (
 )  # fmt: skip
 _read_fields = attrgetter(*_FIELDS)
 _decode_fields = trusted_decoder(_FIELDS)
+_FIELDS_IN_ORDER = tuple(name for name in RequestEvent.__struct_fields__ if name in _FIELDS)
+"""As in what `_decode_fields` gives."""
 
 CHUNK = 256
 """Events decoded at a time: few enough that they are still in the processor's cache when their columns are
@@ -102,6 +105,7 @@ class EventBatch:
         for start in range(0, len(values), CHUNK):
             events = [_decode_fields(value) for value in values[start : start + CHUNK]]
             chunk = cls(events, whole.offsets[start : start + CHUNK])
+            chunk._fields = dict(zip(_FIELDS_IN_ORDER, zip(*map(astuple, events), strict=True), strict=True))
             chunks.append([getattr(chunk, name) for name in COLUMNS])
         for name, parts in zip(COLUMNS, zip(*chunks, strict=True), strict=False):
             is_list = isinstance(parts[0], list)
@@ -155,9 +159,8 @@ class EventBatch:
     @cached_property
     def event_hash(self) -> NDArray[np.uint32]:
         """uint32 (n,): hash of `event_id`; 0 is never used."""
-        hashes = [digest(event_id.encode()) for event_id in self._fields["event_id"]]
-        low = np.array(hashes, np.uint64).astype(np.uint32)
-        return np.maximum(low, np.uint32(1))
+        hashes = np.fromiter(map(digest, map(str.encode, self._fields["event_id"])), np.uint64, len(self))
+        return np.maximum(hashes.astype(np.uint32), np.uint32(1))
 
     @cached_property
     def input_tokens(self) -> Floats:
@@ -180,7 +183,8 @@ class EventBatch:
     @cached_property
     def choices(self) -> Ints:
         """int64 (n,): answers asked for in one request; 1 where it does not say."""
-        return np.array([count or 1 for count in self._fields["choice_count"]], np.int64)
+        counts = self._fields["choice_count"]
+        return np.array([count or 1 for count in counts] if any(counts) else [1] * len(self), np.int64)
 
     @cached_property
     def logprobs(self) -> Bools:
@@ -190,8 +194,8 @@ class EventBatch:
     @cached_property
     def topic(self) -> NDArray[np.intp]:
         """intp (n,): place of `prompt_topic` in `TOPICS`; -1 where absent or unknown."""
-        place = _TOPIC_PLACES.get
-        return np.array([place(name, -1) for name in self._fields["prompt_topic"]], np.intp)
+        places = map(_TOPIC_PLACES.get, self._fields["prompt_topic"], repeat(-1))
+        return np.fromiter(places, np.intp, len(self))
 
     @cached_property
     def elicitation(self) -> Ints:
@@ -207,7 +211,11 @@ class EventBatch:
     def _hashes(self, name: str) -> Hashes:
         """uint64 (n,): 0 where absent. Salted with `fingerprint_id`, so that values of different
         fingerprints can never be equal."""
-        both = zip(self._fields[name], self._salts, strict=True)
+        texts = self._fields[name]
+        if all(texts):
+            found = np.fromiter(map(digest, map(str.encode, texts), self._salts), np.uint64, len(self))
+            return np.maximum(found, np.uint64(1))
+        both = zip(texts, self._salts, strict=True)
         return np.array([digest(text.encode(), salt) or 1 if text else 0 for text, salt in both], np.uint64)
 
     @cached_property
@@ -215,7 +223,7 @@ class EventBatch:
         """For hashes of each event's fingerprints."""
         ids = self._fields["fingerprint_id"]
         salts = {name: _names(name or "") & 0xFFFFFFFF for name in set(ids)}
-        return [salts[name] for name in ids]
+        return list(map(salts.__getitem__, ids))
 
     @cached_property
     def prompt_hash(self) -> Hashes:
@@ -243,13 +251,14 @@ class EventBatch:
         both = zip(self._fields["response_model"], self._fields["request_model"], strict=True)
         names = [answered or asked for answered, asked in both]
         known = {name: _names(name) if name else 0 for name in set(names)}
-        return np.array([known[name] for name in names], np.uint64)
+        return np.fromiter(map(known.__getitem__, names), np.uint64, len(self))
 
     @cached_property
     def has_features(self) -> Bools:
         """bool (n,): the event carries a feature vector of `FEATURE_DIMENSIONS`."""
-        lengths = [len(vector) if vector else 0 for vector in self._fields["prompt_embedding"]]
-        return np.equal(lengths, FEATURE_DIMENSIONS)
+        vectors = self._fields["prompt_embedding"]
+        lengths = map(len, vectors) if all(vectors) else [len(vector) if vector else 0 for vector in vectors]
+        return np.equal(np.fromiter(lengths, np.intp, len(self)), FEATURE_DIMENSIONS)
 
     @cached_property
     def prompt_chars(self) -> Ints:
