@@ -1,4 +1,4 @@
-"""Python's search for cyclic garbage, set for a worker: it holds very many objects and makes hardly any cycles.
+"""Python's search for cyclic garbage, set for a worker: it holds many objects and makes hardly any cycles.
 
 At its default it starts after every 700 new objects, which a run of records brings with every hundred
 requests: a sixth of the worker's time, for nothing. References are counted all the same; only cycles wait.

@@ -160,7 +160,7 @@ class AccountPlane(PlaneState):
     def _count(self, segment: Segment) -> None:
         """Add a segment to the core columns of its accounts."""
         rows, batch, slots, event_slots = self.table.rows, segment.batch, segment.slots, segment.event_slots
-        times, completed = segment.take(batch.time_ms), segment.take(batch.completed)
+        times, completed = segment.times_ms, segment.take(batch.completed)
         newest = np.maximum.reduceat(times, segment.starts)
         place = (rows["events"][event_slots] + segment.rank) % RECENT_EVENTS
         rows["recent"][event_slots, place] = segment.take(batch.event_hash)
@@ -173,7 +173,7 @@ class AccountPlane(PlaneState):
         windows.roll(rows, (MINUTE_RING,), "minute_head", slots, newest // MINUTE_MS)
         kept = windows.inside(rows["minute_head"], event_slots, minutes, MINUTES)
         windows.add(rows, {MINUTE_RING: None}, event_slots[kept], minutes[kept])
-        hours = times // HOUR_MS
+        hours = segment.hours
         windows.roll(rows, RINGS, "hour_head", slots, newest // HOUR_MS)
         kept = windows.inside(rows["hour_head"], event_slots, hours, HOURS)
         amounts = [~completed, segment.take(batch.input_tokens), segment.take(batch.output_tokens)]

@@ -39,6 +39,10 @@ class AccountExtras(msgspec.Struct, array_like=True, omit_defaults=True):
         return bool(self.episode or self.detectors or self.marks)
 
 
+NO_EXTRAS = AccountExtras()
+"""Never changed."""
+
+
 class PartitionState(msgspec.Struct, array_like=True):
     """What the accounts of a partition share."""
 
@@ -75,7 +79,7 @@ class StateCodec:
         """Records of accounts, from their rows (n,) and what else they have."""
         header = self.header
         return [
-            header + packed + (_encoder.encode(more) if more else b"")
+            header + packed + (b"" if more is NO_EXTRAS or not more else _encoder.encode(more))
             for packed, more in zip(self._sparse.pack(rows), extras, strict=True)
         ]
 
@@ -85,7 +89,7 @@ class StateCodec:
         ends = self._sparse.lengths(bodies)
         rows = self._sparse.unpack([body[:end] for body, end in zip(bodies, ends, strict=True)])
         return rows, [
-            _extras.decode(body[end:]) if end < len(body) else AccountExtras()
+            _extras.decode(body[end:]) if end < len(body) else NO_EXTRAS
             for body, end in zip(bodies, ends, strict=True)
         ]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,20 +111,21 @@ class AccountTable:
         known = list(map(slots.get, keys))
         if None not in known:
             return np.array(known, np.intp), {}
+        unknown = [place for place, slot in enumerate(known) if slot is None]
         missing: dict[str, int] = {}
-        for place, slot in enumerate(known):
-            if slot is None:
-                missing.setdefault(keys[place], place)
+        for place in unknown:
+            missing.setdefault(keys[place], place)
         asleep = [key for key in missing if key in self.aside]
-        if asleep:
-            known += self.wake(asleep).tolist()
-            for key in asleep:
-                del missing[key]
+        awake = self.wake(asleep).tolist() if asleep else []
+        for key in asleep:
+            del missing[key]
         if len(self) + len(missing) > self.capacity:
-            self._evict(len(missing), {*protected, *(slot for slot in known if slot is not None)})
+            self._evict(len(missing), {*protected, *awake, *(slot for slot in known if slot is not None)})
         new = {self._place(key): place for key, place in missing.items()}
         self.rows[list(new)] = self._blank
-        return np.fromiter(map(slots.__getitem__, keys), np.intp, len(keys)), new
+        for place in unknown:
+            known[place] = slots[keys[place]]
+        return np.array(known, np.intp), new
 
     def add(self, key: str) -> int:
         """A blank row for a new key. Raises `KeyError` if there is none left or the key is known."""
@@ -204,6 +205,10 @@ class AccountTable:
         if key is None:
             raise KeyError(slot)
         return key
+
+    def keys_of(self, slots: Iterable[int]) -> list[str]:
+        """Keys of rows in use."""
+        return cast("list[str]", [self.keys[slot] for slot in slots])
 
     def take_removed(self) -> set[str]:
         """Keys forgotten since the last call."""

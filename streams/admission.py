@@ -32,10 +32,13 @@ def arrange(
         intp (n,): places in the batch, ordered by row, then arrival.
     """
     batch.slot, new = table.find(batch.account_keys, protected)
-    for slot, first in new.items():
-        event = batch.events[first]
-        table.rows["first_ms"][slot] = batch.time_ms[first]
-        table.rows["cohort"][slot] = cohorts.id_of(f"{event.tenant_id}:{event.account_plan or ''}")
+    if new:
+        slots, first = list(new), list(new.values())
+        events = [batch.events[place] for place in first]
+        table.rows["first_ms"][slots] = batch.time_ms[first]
+        table.rows["cohort"][slots] = [
+            cohorts.id_of(f"{event.tenant_id}:{event.account_plan or ''}") for event in events
+        ]
     return np.argsort(batch.slot, kind="stable")
 
 

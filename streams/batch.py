@@ -60,6 +60,8 @@ class EncodedEvents(Sequence[RequestEvent]):
 
     def __init__(self, values: Sequence[bytes]) -> None:
         self.values = values
+        self._decoded: dict[int, RequestEvent] = {}
+        """Of those that were asked for: a new account's first one is, twice."""
 
     def __len__(self) -> int:
         return len(self.values)
@@ -71,10 +73,17 @@ class EncodedEvents(Sequence[RequestEvent]):
     def __getitem__(self, place: int | slice) -> RequestEvent | EncodedEvents:
         if isinstance(place, slice):
             return EncodedEvents(self.values[place])
+        event = self._decoded.get(place)
+        if event is None:
+            event = self._decoded[place] = self._decode(self.values[place])
+        return event
+
+    @staticmethod
+    def _decode(value: bytes) -> RequestEvent:
         try:
-            return decode_trusted_event(self.values[place])
+            return decode_trusted_event(value)
         except msgspec.DecodeError:
-            fields = msgspec.structs.asdict(_decode_fields(self.values[place]))
+            fields = msgspec.structs.asdict(_decode_fields(value))
             return RequestEvent(schema_version=1, **fields)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from xxhash import xxh3_64_intdigest as digest
 
 from schemas.event import RequestEvent
 from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
@@ -26,15 +27,16 @@ from streams.windows import HOUR_MS
 
 Slots = NDArray[np.intp]
 
-READERS: dict[LinkKind, Callable[[RequestEvent], str | None]] = {
-    LinkKind.PAYMENT: attrgetter("payment_hash"),
-    LinkKind.DEVICE: attrgetter("device_hash"),
-    LinkKind.NETWORK: attrgetter("client_network_hash"),
-    LinkKind.EMAIL_DOMAIN: attrgetter("email_domain_hash"),
-    LinkKind.TEMPLATE: attrgetter("template_hash"),
-    LinkKind.SYSTEM_PROMPT: attrgetter("system_hash"),
+FIELDS: dict[LinkKind, str] = {
+    LinkKind.PAYMENT: "payment_hash",
+    LinkKind.DEVICE: "device_hash",
+    LinkKind.NETWORK: "client_network_hash",
+    LinkKind.EMAIL_DOMAIN: "email_domain_hash",
+    LinkKind.TEMPLATE: "template_hash",
+    LinkKind.SYSTEM_PROMPT: "system_hash",
 }
-_KINDS = tuple(READERS)
+_KINDS = tuple(map(int, FIELDS))
+_read_links: Callable[[RequestEvent], tuple[str | None, ...]] = attrgetter(*FIELDS.values())
 
 FADE_PROMPTS = 128
 """Sum and count of prompts are halved at the first look at which there are so many. Between two looks come
@@ -68,11 +70,10 @@ _hash = HashCache()
 
 
 def identifiers(event: RequestEvent) -> tuple[list[int], int, int, int]:
-    """Values of the links in the order of `READERS` (0: none), owner (0: none), hash of the request settings,
+    """Values of the links in the order of `FIELDS` (0: none), owner (0: none), hash of the request settings,
     epoch hour in which the account was made (0: not known)."""
-    scopes = _scopes(event.fingerprint_id or "")
-    texts = [read(event) for read in READERS.values()]
-    values = [hash64(text, scope) or 1 if text else 0 for text, scope in zip(texts, scopes, strict=True)]
+    both = zip(_read_links(event), _scopes(event.fingerprint_id or ""), strict=True)
+    values = [digest(text.encode(), scope) or 1 if text else 0 for text, scope in both]
     settings = _settings(event.temperature, event.max_tokens, event.top_p)
     created = event.account_created_at
     hour = 0 if created is None else int(created.timestamp()) // 3600
@@ -81,9 +82,9 @@ def identifiers(event: RequestEvent) -> tuple[list[int], int, int, int]:
 
 @lru_cache(64)
 def _scopes(fingerprint_id: str) -> list[int]:
-    """Salts of the links in the order of `READERS`: fingerprints under different keys must never meet."""
+    """Salts of the links in the order of `FIELDS`: fingerprints under different keys must never meet."""
     return [
-        hash64(f"{kind}\x1f{fingerprint_id if kind >= LinkKind.TEMPLATE else ''}") for kind in READERS
+        hash64(f"{kind}\x1f{fingerprint_id if kind >= LinkKind.TEMPLATE else ''}") for kind in FIELDS
     ]
 
 
@@ -101,7 +102,7 @@ def update(table: AccountTable, segment: Segment) -> None:
         mine["prompts"][slots] += np.add.reduceat(has, segment.starts, dtype=np.uint16)
         total = sum_stretches(segment.take(batch.features), segment.starts)
         mine["sum"][slots] += np.hstack([total[:, : _STRUCTURE.start], total[:, _STRUCTURE.stop :]])
-    hours = segment.take(batch.time_ms) // HOUR_MS
+    hours = segment.hours
     newest = np.maximum.reduceat(hours, segment.starts)
     fresh = newest > mine["hour"][slots]
     if not fresh.any():
@@ -159,7 +160,7 @@ def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEviden
                 tenant_id=tenant_id,
                 account_id=account_id,
                 hour=hour,
-                links=tuple((int(kind), value) for kind, value in zip(_KINDS, values, strict=True) if value),
+                links=tuple([pair for pair in zip(_KINDS, values, strict=True) if pair[1]]),
                 owner=owner or hash64(key),
                 prompts=prompts,
                 mean=means[number].tobytes() if prompts else b"",

@@ -41,7 +41,11 @@ class OpenHours:
         """Requests of these rows in these hours, each (n,)."""
         if not len(hours):
             return
-        for hour in set(hours[np.r_[True, hours[1:] != hours[:-1]]].tolist()):
+        first = int(hours[0])
+        if (hours == first).all():
+            self._of(first)[slots] = True
+            return
+        for hour in np.unique(hours).tolist():
             self._of(hour)[slots[hours == hour]] = True
 
     def _of(self, hour: int) -> NDArray[np.bool_]:

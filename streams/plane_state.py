@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams import links, windows
-from streams.account_state import AccountExtras, PartitionState, StateCodec
+from streams.account_state import NO_EXTRAS, AccountExtras, PartitionState, StateCodec
 from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
 from streams.calibration import Calibration
@@ -88,11 +88,9 @@ class PlaneState:
         records: list[tuple[bytes, bytes | None]] = []
         records += [(key.encode(), None) for key in sorted(self.table.take_removed())]
         dirty = np.flatnonzero(self.table.dirty)
-        extras = [self._extras(slot) for slot in dirty.tolist()]
-        values = self.codec.encode(self.table.rows[dirty], extras)
-        records += [
-            (self.table.key(slot).encode(), value) for slot, value in zip(dirty.tolist(), values, strict=True)
-        ]
+        slots = dirty.tolist()
+        values = self.codec.encode(self.table.rows[dirty], self._extras(slots))
+        records += zip(map(str.encode, self.table.keys_of(slots)), values, strict=True)
         self.table.dirty[:] = False
         self._set_idle_aside()
         state = PartitionState(
@@ -107,7 +105,15 @@ class PlaneState:
         records.append((self.codec.partition_key(self.partition), self.codec.encode_partition(state)))
         return records
 
-    def _extras(self, slot: int) -> AccountExtras:
+    def _extras(self, slots: Sequence[int]) -> list[AccountExtras]:
+        """What accounts have besides their rows; most have nothing."""
+        asked = set(slots)
+        known = [one.extra_slots() for one in self._with_extras]
+        known += [self.episodes.keys(), self.calibration.marks.keys()]
+        holders = set[int]().union(*(some & asked for some in known))
+        return [self._extras_of(slot) if slot in holders else NO_EXTRAS for slot in slots]
+
+    def _extras_of(self, slot: int) -> AccountExtras:
         return AccountExtras(
             episode=self.episodes.get(slot),
             detectors={one.name: data for one in self._with_extras if (data := one.extras(slot))},
@@ -125,9 +131,10 @@ class PlaneState:
         over = (rows["hour_head"][used] <= self._settled_hour()) & ~self.open_hours.holds(used)
         idle = used[over & ~rows["found"][used]]
         idle = idle[np.argsort(rows["last_ms"][idle], kind="stable")]
-        alone = [slot for slot in idle[: 2 * crowd].tolist() if not self._extras(slot)]
+        longest = idle[: 2 * crowd].tolist()
+        alone = [slot for slot, more in zip(longest, self._extras(longest), strict=True) if not more]
         idle = np.array(alone[:crowd], np.intp)
-        stored = self.codec.encode(rows[idle], [AccountExtras()] * len(idle))
+        stored = self.codec.encode(rows[idle], [NO_EXTRAS] * len(idle))
         for slot, value in zip(idle.tolist(), stored, strict=True):
             table.set_aside(slot, value)
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from streams.batch import Bools, EventBatch, Ints
+from streams.windows import HOUR_MS
 
 FEW = 64
 """Rows up to which a plain sum is faster than a product of matrices."""
@@ -91,6 +92,16 @@ class Segment:
     def rank(self) -> Ints:
         """int64 (k,): place of each event in its account's stretch, from 0."""
         return np.arange(len(self.index)) - np.repeat(self.starts, self.counts)
+
+    @cached_property
+    def times_ms(self) -> Ints:
+        """int64 (k,), in `index` order."""
+        return self.take(self.batch.time_ms)
+
+    @cached_property
+    def hours(self) -> Ints:
+        """int64 (k,), event-time hours in `index` order."""
+        return self.times_ms // HOUR_MS
 
     @cached_property
     def last(self) -> NDArray[np.intp]:

@@ -35,8 +35,9 @@ class SparseRows:
         raw = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), self.dtype.itemsize)
         words.view(np.uint8)[:, : self.dtype.itemsize] = raw
         filled = words != 0
-        bitmaps, values = np.packbits(filled, axis=1).tobytes(), words[filled].tobytes()
-        ends = (filled.sum(axis=1).cumsum() * WORD.itemsize).tolist()
+        packed_bits = np.packbits(filled, axis=1)
+        bitmaps, values = packed_bits.tobytes(), words[filled].tobytes()
+        ends = (_filled(packed_bits).cumsum() * WORD.itemsize).tolist()
         size, packed, start = self._bitmap_bytes, [], 0
         for number, end in enumerate(ends):
             packed.append(bitmaps[number * size : (number + 1) * size] + values[start:end])
@@ -55,10 +56,15 @@ class SparseRows:
 
     def lengths(self, packed: Sequence[bytes | memoryview]) -> list[int]:
         """Length of each packed row, whatever follows it."""
-        filled = np.bitwise_count(self._bitmaps(packed)).sum(axis=1, dtype=np.int64)
-        ends: list[int] = (self._bitmap_bytes + filled * WORD.itemsize).tolist()
+        ends: list[int] = (self._bitmap_bytes + _filled(self._bitmaps(packed)) * WORD.itemsize).tolist()
         return ends
 
     def _bitmaps(self, packed: Sequence[bytes | memoryview]) -> NDArray[np.uint8]:
         size = self._bitmap_bytes
         return np.frombuffer(b"".join([one[:size] for one in packed]), np.uint8).reshape(-1, size)
+
+
+def _filled(bitmaps: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """int64 (n,): words that are not zero."""
+    count: NDArray[np.int64] = np.bitwise_count(bitmaps).sum(axis=1, dtype=np.int64)
+    return count

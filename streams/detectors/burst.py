@@ -90,7 +90,7 @@ class Burst(Detector):
         earlier = windows.span(
             rows["hour_requests"], rows["hour_head"], slots, hours - HOURS + 1, hours - DELAY_HOURS
         )
-        active = np.nan_to_num(earlier) > 0
+        active = earlier > 0
         log = np.log1p(np.where(active, earlier, 0.0))
         n = active.sum(axis=1)
         own = log.sum(axis=1) / np.maximum(n, 1)

@@ -19,7 +19,7 @@ from streams.class_mix import ClassMix
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.segment import Segment
 from streams.urns import Specialists, Urn, log_likelihood
-from streams.windows import HOUR_MS, HOURS
+from streams.windows import HOURS
 
 TARGETS = ("coding", "agentic", "reasoning", "grading")
 """What reported campaigns collected: `TOPICS` with these names."""
@@ -84,7 +84,7 @@ class Capability(Detector):
 
     def update(self, table: AccountTable, segment: Segment) -> None:
         mine, topic = self.mine(table), segment.take(segment.batch.topic)
-        hours = segment.take(segment.batch.time_ms) // HOUR_MS
+        hours = segment.hours
         head, slots = mine["head"][segment.slots], segment.event_slots
         if hours.min() > max(int(head.max()), int(hours.max())) - HOURS:
             mine["head"][segment.slots] = np.maximum(np.maximum.reduceat(hours, segment.starts), head)

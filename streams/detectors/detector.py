@@ -10,6 +10,7 @@ in `streams.calibration`; fusion in `streams.fusion`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import KeysView
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -29,6 +30,9 @@ Scores = NDArray[np.float64]
 
 LOOKS_NATS = float(np.log(50))
 """Penalty for looking at one account about 50 times a day (union bound), see `streams.checkpoints`."""
+
+
+_NO_SLOTS: dict[int, None] = {}
 
 
 class DetectorMetadata(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,6 +127,10 @@ class Detector(ABC):
 
     def forget(self, slot: int) -> None:  # noqa: B027
         """The row is being reused for another account."""
+
+    def extra_slots(self) -> KeysView[int]:
+        """Rows that may have `extras`."""
+        return _NO_SLOTS.keys()
 
     def extras(self, slot: int) -> bytes:
         """State of one account outside its columns; empty where there is none."""

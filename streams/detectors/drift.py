@@ -11,6 +11,7 @@ number of them; the rest of the state is columns.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import KeysView
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,6 +196,9 @@ class Drift(Detector):
 
     def forget(self, slot: int) -> None:
         self.models.pop(slot, None)
+
+    def extra_slots(self) -> KeysView[int]:
+        return self.models.keys()
 
     def extras(self, slot: int) -> bytes:
         models = self.models.get(slot)

@@ -94,7 +94,7 @@ class Pivot(Detector):
         if self._release is None:
             return
         mine, slots = self.mine(table), segment.event_slots
-        hours = segment.take(segment.batch.time_ms) // HOUR_MS
+        hours = segment.hours
         release, model = (segment.take(column) for column in self._release)
         # The newest release an account has lived through only grows; what comes late for another is left out.
         offset = np.repeat(np.arange(len(segment.slots)) * (1 << 33), segment.counts)

@@ -16,6 +16,7 @@ system prompt or `streams.purpose` shows an innocent purpose, content alone does
 
 from __future__ import annotations
 
+from collections.abc import KeysView
 from dataclasses import replace
 
 import numpy as np
@@ -28,7 +29,7 @@ from streams.detectors.detector import Context, Detector, DetectorMetadata, Evid
 from streams.features import GROUP, SCALE
 from streams.population import Population, Sample
 from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, shown
-from streams.segment import Segment
+from streams.segment import Segment, stretch_lengths, stretches
 
 STRUCTURE = slice(GROUP, 2 * GROUP)
 """The group used. On 9,440 real conversations and 17 kinds of attack, the distances of the other three groups
@@ -128,7 +129,7 @@ class Shift(Detector):
             return
         slots = segment.event_slots[kept]
         prompts = batch.features[segment.index[kept], STRUCTURE].astype(np.int32)
-        starts = np.flatnonzero(np.r_[True, slots[1:] != slots[:-1]])
+        starts = stretches(slots)
         owners = slots[starts]
         before = np.empty_like(prompts)
         before[1:] = prompts[:-1]
@@ -138,10 +139,10 @@ class Shift(Detector):
         lag = np.einsum("ij,ij->i", prompts, before)
         own = np.einsum("ij,ij->i", prompts, prompts)
         cold = batch.temperature[segment.index[kept]] <= COLD_TEMPERATURE
-        ends = np.r_[starts[1:], len(kept)]
-        counts = (ends - starts).astype(np.uint16)
+        lengths = stretch_lengths(starts, len(kept))
+        counts = lengths.astype(np.uint16)
         mine["sum"][owners] += np.add.reduceat(prompts, starts, axis=0).astype(np.int16)
-        mine["last"][owners] = prompts[ends - 1]
+        mine["last"][owners] = prompts[starts + lengths - 1]
         mine["own"][owners] += np.add.reduceat(own, starts).astype(np.uint32)
         mine["lag"][owners] += np.add.reduceat(lag, starts)
         mine["count"][owners] += counts
@@ -277,6 +278,9 @@ class Shift(Detector):
 
     def forget(self, slot: int) -> None:
         self.population.forget(slot)
+
+    def extra_slots(self) -> KeysView[int]:
+        return self.population.samples.keys()
 
     def extras(self, slot: int) -> bytes:
         return self.population.stored(slot)

@@ -21,14 +21,14 @@ from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
 from streams.batch import FEATURE_DIMENSIONS
 from streams.detectors.shift import MIN_CHARS, STRUCTURE
 from streams.hashing import hash64
-from streams.links import FADE_PROMPTS, MEAN_SCALE, READERS, identifiers
+from streams.links import FADE_PROMPTS, FIELDS, MEAN_SCALE, identifiers
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import Content
 from streams.simulation.traffic import Traffic
 from streams.windows import HOUR_MS
 
 Ints = NDArray[np.int64]
-_KINDS = tuple(int(kind) for kind in READERS)
+_KINDS = tuple(int(kind) for kind in FIELDS)
 _CONTENT = _KINDS.index(int(LinkKind.TEMPLATE))
 """From here on links change from request to request."""
 

@@ -96,6 +96,11 @@ def test_one_that_only_adds_has_something_to_say_and_never_alerts(kind: type[Det
         assert max(map(np.max, said)) > 1.0
 
 
+def test_tells_which_rows_have_extras(kind: type[Detector]) -> None:
+    """Or they would not be stored."""
+    assert (kind.extras is Detector.extras) == (kind.extra_slots is Detector.extra_slots)
+
+
 @pytest.mark.parametrize("scenario", SILENT)
 def test_is_silent_on_innocent_accounts(kind: type[Detector], scenario: str) -> None:
     for seed in range(3):
