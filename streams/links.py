@@ -192,5 +192,5 @@ def _later(rows: NDArray[Any], name: str, slots: Slots, hour: int) -> NDArray[np
     """int64 (m,): what the ring holds of hours after `hour`."""
     after = np.full(len(slots), hour + 1, np.int64)
     counts = windows.span(rows[name], rows["hour_head"], slots, after, after + windows.HOURS)
-    total: NDArray[np.int64] = np.nansum(counts, axis=1).astype(np.int64)
+    total: NDArray[np.int64] = counts.sum(axis=1).astype(np.int64)
     return total

@@ -89,7 +89,7 @@ class PlaneState:
         records += [(key.encode(), None) for key in sorted(self.table.take_removed())]
         dirty = np.flatnonzero(self.table.dirty)
         slots = dirty.tolist()
-        values = self.codec.encode(self.table.rows[dirty], self._extras(slots))
+        values = self.codec.encode(self.table.rows[dirty], self._each_extras(slots))
         records += zip(map(str.encode, self.table.keys_of(slots)), values, strict=True)
         self.table.dirty[:] = False
         self._set_idle_aside()
@@ -105,15 +105,15 @@ class PlaneState:
         records.append((self.codec.partition_key(self.partition), self.codec.encode_partition(state)))
         return records
 
-    def _extras(self, slots: Sequence[int]) -> list[AccountExtras]:
+    def _each_extras(self, slots: Sequence[int]) -> list[AccountExtras]:
         """What accounts have besides their rows; most have nothing."""
         asked = set(slots)
         known = [one.extra_slots() for one in self._with_extras]
         known += [self.episodes.keys(), self.calibration.marks.keys()]
         holders = set[int]().union(*(some & asked for some in known))
-        return [self._extras_of(slot) if slot in holders else NO_EXTRAS for slot in slots]
+        return [self._extras(slot) if slot in holders else NO_EXTRAS for slot in slots]
 
-    def _extras_of(self, slot: int) -> AccountExtras:
+    def _extras(self, slot: int) -> AccountExtras:
         return AccountExtras(
             episode=self.episodes.get(slot),
             detectors={one.name: data for one in self._with_extras if (data := one.extras(slot))},
@@ -132,7 +132,7 @@ class PlaneState:
         idle = used[over & ~rows["found"][used]]
         idle = idle[np.argsort(rows["last_ms"][idle], kind="stable")]
         longest = idle[: 2 * crowd].tolist()
-        alone = [slot for slot, more in zip(longest, self._extras(longest), strict=True) if not more]
+        alone = [slot for slot, more in zip(longest, self._each_extras(longest), strict=True) if not more]
         idle = np.array(alone[:crowd], np.intp)
         stored = self.codec.encode(rows[idle], [NO_EXTRAS] * len(idle))
         for slot, value in zip(idle.tolist(), stored, strict=True):

@@ -33,14 +33,37 @@ class Urn:
     def __init__(self, weights: Sequence[float], most: int) -> None:
         size = np.arange(most + 1, dtype=np.float64)
         # (kinds, most + 1): log of the rising factorial, w (w + 1) ... (w + n - 1)
-        self._rising = np.stack([gammaln(w + size) - gammaln(w) for w in weights])
+        self.rising = np.stack([gammaln(w + size) - gammaln(w) for w in weights])
         total = float(sum(weights))
-        self._total = gammaln(total + size) - gammaln(total)
+        self.total = gammaln(total + size) - gammaln(total)
         self._kinds = np.arange(len(weights))
 
     def log_likelihood(self, counts: NDArray[np.intp]) -> Floats:
         """Log likelihood of counts (m, kinds), (m,)."""
-        found: Floats = self._rising[self._kinds, counts].sum(axis=1) - self._total[counts.sum(axis=1)]
+        found: Floats = self.rising[self._kinds, counts].sum(axis=1) - self.total[counts.sum(axis=1)]
+        return found
+
+
+class Urns:
+    """Several urns of two kinds, each drawn from as often: Beta-binomials, all at once.
+
+    Args:
+        weights: of the first and the second kind, of each urn.
+        most: largest total that will be asked for.
+    """
+
+    def __init__(self, weights: Sequence[tuple[float, float]], most: int) -> None:
+        urns = [Urn(each, most) for each in weights]
+        # each has a row for every urn and a column for every count
+        self._first = np.stack([urn.rising[0] for urn in urns])
+        self._second = np.stack([urn.rising[1] for urn in urns])
+        self._total = np.stack([urn.total for urn in urns], axis=1)
+        self._urns = np.arange(len(urns))
+
+    def log_likelihood(self, first: NDArray[np.intp], drawn: NDArray[np.intp]) -> Floats:
+        """Log likelihood, (m, urns), of how many are of the first kind (m, urns), of those drawn (m,)."""
+        second = drawn[:, None] - first
+        found: Floats = self._first[self._urns, first] + self._second[self._urns, second] - self._total[drawn]
         return found
 
 

@@ -121,7 +121,7 @@ def span(
     first: NDArray[np.int64],
     last: NDArray[np.int64],
 ) -> NDArray[np.float64]:
-    """(m, size): amounts in buckets, NaN where the bucket's unit is outside ``[first, last]``.
+    """(m, size): amounts in buckets, 0 where the bucket's unit is outside ``[first, last]``.
 
     Columns are in ring position order, not in time order.
     """
@@ -129,4 +129,5 @@ def span(
     head = heads[slots].astype(np.int64)[:, None]
     unit = head - (head - np.arange(size)) % size
     wanted = (unit >= first[:, None]) & (unit <= last[:, None])
-    return np.where(wanted, column[slots].astype(np.float64), np.nan)
+    amounts: NDArray[np.float64] = column[slots] * wanted.astype(np.float64)
+    return amounts

@@ -91,7 +91,7 @@ class Burst(Detector):
             rows["hour_requests"], rows["hour_head"], slots, hours - HOURS + 1, hours - DELAY_HOURS
         )
         active = earlier > 0
-        log = np.log1p(np.where(active, earlier, 0.0))
+        log = np.log1p(earlier)
         n = active.sum(axis=1)
         own = log.sum(axis=1) / np.maximum(n, 1)
         squares = np.where(active, (log - own[:, None]) ** 2, 0.0).sum(axis=1)

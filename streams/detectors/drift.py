@@ -170,7 +170,7 @@ class Drift(Detector):
         recent = windows.span(
             mine["nats"], mine["head"], slots, context.hours - MEMORY_HOURS, context.hours - DELAY_HOURS
         )
-        nats: Scores = np.nan_to_num(recent).sum(axis=1)
+        nats: Scores = recent.sum(axis=1)
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:

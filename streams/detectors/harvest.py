@@ -17,7 +17,7 @@ from streams.account_table import AccountTable
 from streams.batch import EventBatch
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.segment import Segment
-from streams.urns import Urn
+from streams.urns import Urns
 
 LONG_TOKENS = 512
 EXPANSION = 3.0
@@ -87,9 +87,11 @@ class Harvest(Detector):
 
     def __init__(self) -> None:
         most = MEMORY_REQUESTS + 128
-        self._harvest = Urn(_HARVEST, most)
-        self._always = Urn(_ALWAYS, most)
-        self._usual = [Urn((_SPREAD * share, _SPREAD * (1 - share)), most) for share in USUAL_SHARE]
+        self._harvest = Urns([_HARVEST] * LEVELS, most)
+        self._always = Urns([_ALWAYS] * LEVELS, most)
+        self._usual = Urns([(_SPREAD * share, _SPREAD * (1 - share)) for share in USUAL_SHARE], most)
+        self._habit = np.log(HABIT_SHARE)
+        self._no_habit = np.log1p(-np.array(HABIT_SHARE))
         self._marked: EventBatch | None = None
         self._borne: NDArray[np.int64] = np.empty(0, np.int64)
         """Marks of the events of the batch in hand; -1 where the request got no answer."""
@@ -119,15 +121,11 @@ class Harvest(Detector):
 
     def _log_odds(self, bearing: NDArray[np.intp], requests: NDArray[np.intp]) -> Scores:
         """Average of the likelihood ratios of all levels, as a logarithm, (m,)."""
-        odds = []
-        for level, (usual, habit) in enumerate(zip(self._usual, HABIT_SHARE, strict=True)):
-            counts = np.stack([bearing[:, level], requests - bearing[:, level]], axis=1)
-            benign = np.logaddexp(
-                np.log1p(-habit) + usual.log_likelihood(counts),
-                np.log(habit) + self._always.log_likelihood(counts),
-            )
-            odds.append(self._harvest.log_likelihood(counts) - benign)
-        mean: Scores = np.logaddexp.reduce(odds, axis=0) - np.log(LEVELS)
+        usual, always, harvest = (
+            urns.log_likelihood(bearing, requests) for urns in (self._usual, self._always, self._harvest)
+        )
+        benign = np.logaddexp(self._no_habit + usual, self._habit + always)
+        mean: Scores = np.logaddexp.reduce(harvest - benign, axis=1) - np.log(LEVELS)
         return mean
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:

@@ -99,7 +99,7 @@ class Novelty(Detector):
             return windows.at(rows[name], rows["hour_head"], slots, hours).astype(np.float64)
 
         day = windows.span(rows["hour_requests"], rows["hour_head"], slots, hours - 23, hours)
-        active = (np.nan_to_num(day) > 0).sum(axis=1)
+        active = (day > 0).sum(axis=1)
         return verdicts.profiles(
             read("hour_requests"),
             read("hour_input"),
@@ -152,7 +152,7 @@ class Novelty(Detector):
         recent = windows.span(
             mine["nats"], mine["head"], slots, context.hours - MEMORY_HOURS, context.hours - DELAY_HOURS
         )
-        nats: Scores = np.nan_to_num(recent).max(axis=1)
+        nats: Scores = recent.max(axis=1)
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:

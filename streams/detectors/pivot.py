@@ -131,7 +131,7 @@ class Pivot(Detector):
         rows = table.rows
         morning, now = np.full(len(slots), hour // DAY_HOURS * DAY_HOURS), np.full(len(slots), hour)
         earlier = span(rows["hour_requests"], rows["hour_head"], slots, morning, now - 1)
-        new_today = np.nan_to_num(earlier).sum(axis=1) == 0
+        new_today = earlier.sum(axis=1) == 0
         mine = self.mine(table)
         adopted = (mine["since"][slots] == hour) | (mine["earlier"][slots] == hour)
         self.releases.learn(hour, int(new_today.sum()), int(adopted.sum()))
