@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from infra.kafka.embedded import EmbeddedKafka
 from schemas.dead_letter import PAYLOAD_LIMIT_BYTES, decode_dead_letter
 from schemas.event import decode_event
 from schemas.topics import DEAD_LETTERS, RAW_MAX_BYTES, RAW_NATIVE, REQUESTS
@@ -19,15 +17,6 @@ from tests.integration.pipeline import Pipeline
 from tests.malformed_corpus import Sample, corpus
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def pipeline(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator[Pipeline]:
-    fleet = TestFleet(kafka_factory())
-    await fleet.prepare()
-    yield Pipeline(fleet)
-    fleet.close()
-    fleet.broker.stop()
 
 
 async def send(fleet: TestFleet, samples: list[Sample]) -> dict[tuple[int, int], Sample]:

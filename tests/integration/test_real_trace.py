@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from infra.kafka.embedded import EmbeddedKafka
 from schemas.finding import decode_finding
 from schemas.topics import DEAD_LETTERS, FINDINGS
-from tests.integration.fleet import TestFleet, read_topic, without_repeats
+from tests.integration.fleet import read_topic, without_repeats
 from tests.integration.pipeline import Pipeline, lines
 from tests.real_trace import REQUESTS, needs_data, write_native
 
 pytestmark = [pytest.mark.integration, needs_data]
-
-
-@pytest.fixture
-async def pipeline(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator[Pipeline]:
-    fleet = TestFleet(kafka_factory())
-    await fleet.prepare()
-    yield Pipeline(fleet)
-    fleet.close()
-    fleet.broker.stop()
 
 
 @pytest.mark.timeout(600)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-
 import pytest
 
 from agents.controls import Controls
-from infra.kafka.embedded import EmbeddedKafka
 from schemas.topics import CONTROL
 from tests.chaos.traffic import traffic
 from tests.integration.fleet import TestFleet, feed, read_topic
 from tests.integration.pipeline import Pipeline
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def pipeline(kafka_factory: Callable[..., EmbeddedKafka]) -> AsyncIterator[Pipeline]:
-    fleet = TestFleet(kafka_factory())
-    await fleet.prepare()
-    yield Pipeline(fleet)
-    fleet.close()
-    fleet.broker.stop()
 
 
 async def controls(fleet: TestFleet) -> Controls:
