@@ -22,6 +22,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+import agents  # noqa: F401 - keeps linear algebra to one thread, as in a worker, if it comes before NumPy
 from schemas.event import RequestEvent, encode_event
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
