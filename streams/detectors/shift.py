@@ -62,7 +62,8 @@ EASE = ((16.0, -0.6), (32.0, 0.0))
 dozen or two, so that the largest scores of people are found at few prompts. At ten prompts the largest of
 9,437 real conversations are 5.6, 5.5 and 5.5, and templated pipelines have 5.8 to 6.8 in the median: too
 close for ten false alerts per million account-days, however it is weighted; at seventeen it is 6.8 and 7.7
-to 9.3."""
+to 9.3. The template repeating does not decide it either: 32 of these conversations hold ten prompts in a row
+that begin or end alike, and cut out by themselves they score up to 5.6."""
 
 SERVES_END_USERS = 4
 SAMPLE_HOURS = 24
