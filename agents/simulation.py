@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -60,8 +61,12 @@ class Portion(NamedTuple):
 
     time_ms: int
     """Of the last."""
-    keys: list[bytes]
-    values: list[bytes]
+    size: int
+    """Records."""
+    data: bytes | memoryview
+    """Values, each with a line feed."""
+    records: Callable[[], Iterator[tuple[bytes, bytes]]]
+    """Key and value of each."""
 
 
 Tell = Callable[[Sent], None]
@@ -106,13 +111,13 @@ def portions(scenario: Scenario, words: Words, settings: Settings) -> tuple[Popu
 def _written(traffic: Traffic) -> Iterator[Portion]:
     records = iter(traffic)
     while part := list(islice(records, PORTION)):
-        yield Portion(part[-1].time_ms, [one.key for one in part], [one.value for one in part])
+        data = b"".join(one.value + b"\n" for one in part)
+        yield Portion(part[-1].time_ms, len(part), data, lambda part=part: ((one.key, one.value) for one in part))
 
 
 def _drawn(lines: Lines) -> Iterator[Portion]:
     for part in lines:
-        keys = list(map(lines.key, part.account))
-        yield Portion(part.time_ms[-1], keys, [line.encode() for line in part.lines])
+        yield Portion(int(part.time_ms[-1]), len(part.ends), part.data, partial(lines.records, part))
 
 
 def to_folder(
@@ -130,7 +135,7 @@ def to_folder(
         with (folder / EVENTS).open("xb") as file:
             write_truth(population, folder)
             for part in parts:
-                sent.bytes += file.write(b"\n".join(part.values) + b"\n")
+                sent.bytes += file.write(part.data)
                 _count(sent, part, started)
                 tell(sent)
     except FileExistsError as error:
@@ -176,12 +181,12 @@ async def to_bus(
     try:
         await outbox.learn(RAW_NATIVE.name)
         for part in parts:
-            for number, (key, value) in enumerate(zip(part.keys, part.values, strict=True)):
+            for number, (key, value) in enumerate(part.records()):
                 outbox.put(RAW_NATIVE.name, key, value)
                 if number % _TURN_RECORDS == 0:
                     await asyncio.sleep(0)
                     await outbox.room()
-            sent.bytes += sum(map(len, part.values))
+            sent.bytes += len(part.data)
             _count(sent, part, started)
             tell(sent)
         await outbox.mark()
@@ -191,6 +196,6 @@ async def to_bus(
 
 
 def _count(sent: Sent, part: Portion, started: float) -> None:
-    sent.records += len(part.values)
+    sent.records += part.size
     sent.time_ms = part.time_ms
     sent.elapsed_s = time.perf_counter() - started

@@ -71,7 +71,9 @@ SIZE_EXPONENTS: Mapping[int, float] = {
     LinkKind.EMAIL_DOMAIN: 0.2,
 }
 """P(owners >= n) ~ (n / 2)**-exponent for innocent links, as long as live links do not show a heavier tail.
-Kinds that are content (template, behaviour) are not named: their size is no second kind of evidence."""
+Kinds that are content are not named: their size is no second kind of evidence."""
+WORDS = frozenset({LinkKind.TEMPLATE, LinkKind.SYSTEM_PROMPT, LinkKind.BEHAVIOUR})
+"""Kinds of links that are content."""
 
 
 class Verdict(NamedTuple):

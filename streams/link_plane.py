@@ -22,7 +22,7 @@ from schemas.evidence import (
     Member,
 )
 from streams.config import DetectionConfig
-from streams.group_statistics import SIZE_EXPONENTS, Verdict, judge
+from streams.group_statistics import SIZE_EXPONENTS, WORDS, Verdict, judge
 from streams.hour_marks import NEVER, HourMarks
 from streams.link_sample import LinkSample
 from streams.link_store import FORGET_HOURS, Change, LinkStore
@@ -175,7 +175,16 @@ class LinkPlane(LinkStore):
         share = len(core) / len(rows)
         # whoever comes near in a meeting place is one of a whole population
         prior = ANYBODY if link.kind == LinkKind.BEHAVIOUR else float(np.log(share / max(1 - share, 0.02)))
-        odds = log_odds(everybody, core, outside, prior, verdict.measures, self.reference, hour)
+        odds = log_odds(
+            everybody,
+            core,
+            outside,
+            prior,
+            verdict.measures,
+            self.reference,
+            hour,
+            by_words=link.kind in WORDS,
+        )
         keys = [self.table.keys[self.table.slots[int(account)]] for account in everybody["account"]]
         members = tuple(
             Member(

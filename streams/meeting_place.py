@@ -11,7 +11,9 @@ a day after its comparison and never from within a group found here, so a campai
 standard. What is found is a *candidate*: a new application of one purpose looks exactly the same.
 
 Limits: silent in the first two days, and about everything that was there before. The baseline must span a
-whole day first: with the accounts of a night alone, everybody who works in the morning is a surprise.
+whole day first: with the accounts of a night alone, everybody who works in the morning is a surprise. Nor is
+an account compared that has been known for longer than any of the baseline had been: of those who take two
+days for fifty requests a plane of three days has no baseline, and they would all be a surprise, equally busy.
 Source: exchangeable two-sample nearest-neighbour counts, N. Henze, Ann. Statist. 16 (1988); the score, the
 set of K and the purity guard were chosen by experiment on ten families of prompts.
 """
@@ -19,17 +21,17 @@ set of K and the purity guard were chosen by experiment on ten families of promp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from streams.batch import FEATURE_DIMENSIONS
 from streams.hashing import hash64
 from streams.reference import FEWEST_PROMPTS
-from streams.summary_table import SummaryTable
+from streams.snapshots import Snapshots, snapshots_of
+from streams.summary_table import Rows, SummaryTable
 
 Hashes = NDArray[np.uint64]
 Floats = NDArray[np.float64]
@@ -39,9 +41,6 @@ LEVELS = (FEWEST_PROMPTS, 12, 25, 50)
 DELAY_HOURS = 24
 BASELINE_AGE_HOURS = DELAY_HOURS + 23
 """Of its oldest account, from which on it stands for all hours of the day."""
-CAPACITY = 20_000
-"""Accounts of today, and again of the baseline, for each level, 268 bytes each; beyond it the accounts with
-the smallest hashes, which is a uniform sample."""
 FEWEST_BASELINE = 400
 NEIGHBOURS = (1, 4, 16, 64)
 SEED_NATS = 30.0
@@ -55,62 +54,6 @@ FORGET_HOURS = 96
 EXTEND_QUANTILE = 0.8
 GROUP = 255
 """In the key of a stored change: a group, not a snapshot."""
-
-
-class Snapshots:
-    """Means of accounts at the time of their comparison, one per account."""
-
-    def __init__(self) -> None:
-        self.accounts: Hashes = np.empty(0, np.uint64)
-        self.hours: NDArray[np.int32] = np.empty(0, np.int32)
-        self.means: NDArray[np.int8] = np.empty((0, FEATURE_DIMENSIONS), np.int8)
-        self._stored = self.accounts, self.hours
-        """As the changelog knows them."""
-
-    def __len__(self) -> int:
-        return len(self.accounts)
-
-    def put(self, accounts: Hashes, hours: NDArray[np.int32], means: NDArray[np.int8]) -> None:
-        """Add or replace; keep the smallest hashes, in their order."""
-        old = ~np.isin(self.accounts, accounts)
-        joint = np.concatenate([self.accounts[old], accounts])
-        order = np.argsort(joint)[:CAPACITY]
-        self.accounts = joint[order]
-        self.hours = np.concatenate([self.hours[old], hours])[order].astype(np.int32)
-        self.means = np.concatenate([self.means[old], means])[order]
-
-    def take(self, which: NDArray[np.bool_]) -> tuple[Hashes, NDArray[np.int32], NDArray[np.int8]]:
-        """Remove some and return them."""
-        taken = self.accounts[which], self.hours[which], self.means[which]
-        self.accounts, self.hours, self.means = self.accounts[~which], self.hours[~which], self.means[~which]
-        return taken
-
-    def take_changes(self) -> list[tuple[int, bytes | None]]:
-        """Account and its snapshot, or none, of what has changed since the last call; by account."""
-        changed = ~(np.isin(self.accounts, self._stored[0]))
-        known = np.flatnonzero(~changed)
-        place = np.searchsorted(self._stored[0], self.accounts[known])
-        changed[known] = self._stored[1][place] != self.hours[known]
-        gone = self._stored[0][~np.isin(self._stored[0], self.accounts)]
-        changes: list[tuple[int, bytes | None]] = [(account, None) for account in gone.tolist()]
-        for number in np.flatnonzero(changed).tolist():
-            data = self.hours[number].tobytes() + self.means[number].tobytes()
-            changes.append((int(self.accounts[number]), data))
-        self._stored = self.accounts, self.hours
-        return changes
-
-    def restore(self, changes: Mapping[int, bytes | None]) -> None:
-        """Apply changes."""
-        gone = np.fromiter(changes, np.uint64, len(changes))
-        self.take(np.isin(self.accounts, gone))
-        kept = [(account, data) for account, data in changes.items() if data is not None]
-        if kept:
-            self.put(
-                np.array([account for account, _ in kept], np.uint64),
-                np.array([np.frombuffer(data[:4], np.int32)[0] for _, data in kept], np.int32),
-                np.stack([np.frombuffer(data[4:], np.int8) for _, data in kept]),
-            )
-        self._stored = self.accounts, self.hours
 
 
 class Alike(msgspec.Struct, array_like=True):
@@ -153,10 +96,15 @@ class MeetingPlace:
         self._age(hour)
         for place, fresh in self._due(table, slots):
             today, baseline = self.today[place], self.baseline[place]
-            today.put(fresh["account"], fresh["hour"], fresh["mean"])
-            usable = len(baseline) >= FEWEST_BASELINE and baseline.hours.min() <= hour - BASELINE_AGE_HOURS
-            if usable and len(today) >= FEWEST_NEAR:
-                for account, ball in self._surprising(fresh, today, baseline):
+            fresh = snapshots_of(fresh)
+            today.put(fresh)
+            if len(baseline) < FEWEST_BASELINE or baseline.rows["hour"].min() > hour - BASELINE_AGE_HOURS:
+                continue
+            longest_h = baseline.rows["known_h"].max()
+            here = today.rows[today.rows["known_h"] <= longest_h]
+            if len(here) >= FEWEST_NEAR:
+                fresh = fresh[fresh["known_h"] <= longest_h]
+                for account, ball in self._surprising(fresh, here, baseline.rows):
                     self._join(account, ball, hour)
         self._extend(rows)
         here = set(rows["account"].tolist())
@@ -174,13 +122,13 @@ class MeetingPlace:
         """What was compared a day ago becomes baseline, except members of groups."""
         found = np.array(sorted(set().union(*(g.core | g.fringe for g in self.groups.values()))), np.uint64)
         for today, baseline in zip(self.today, self.baseline, strict=True):
-            accounts, hours, means = today.take(today.hours <= hour - DELAY_HOURS)
-            clean = ~np.isin(accounts, found)
+            rows = today.take(today.rows["hour"] <= hour - DELAY_HOURS)
+            clean = ~np.isin(rows["account"], found)
             if clean.any():
-                baseline.put(accounts[clean], hours[clean], means[clean])
+                baseline.put(rows[clean])
 
     @staticmethod
-    def _due(table: SummaryTable, slots: NDArray[np.intp]) -> list[tuple[int, NDArray[Any]]]:
+    def _due(table: SummaryTable, slots: NDArray[np.intp]) -> list[tuple[int, Rows]]:
         """Accounts whose requests have doubled since their last comparison, by place in `LEVELS`."""
         requests = np.maximum(table.rows["requests"][slots], 1)
         level = np.clip(np.log2(requests / FEWEST_PROMPTS) + 1, 0, 255).astype(np.uint8)
@@ -192,14 +140,12 @@ class MeetingPlace:
         return [(int(place), rows[places == place]) for place in np.unique(places)]
 
     @staticmethod
-    def _surprising(
-        fresh: NDArray[Any], today: Snapshots, baseline: Snapshots
-    ) -> list[tuple[int, Ball]]:
+    def _surprising(fresh: Rows, today: Rows, baseline: Rows) -> list[tuple[int, Ball]]:
         """Accounts among `fresh` with far more neighbours today than the baseline allows."""
         found = []
         share = len(today) / (len(today) + len(baseline))
         per_baseline = len(today) / len(baseline)
-        here, there = today.means.astype(np.float32), baseline.means.astype(np.float32)
+        here, there = today["mean"].astype(np.float32), baseline["mean"].astype(np.float32)
         here_sq, there_sq = np.einsum("ij,ij->i", here, here), np.einsum("ij,ij->i", there, there)
         ranks = [k for k in NEIGHBOURS if k <= len(baseline)]
         for start in range(0, len(fresh), BLOCK):
@@ -218,7 +164,7 @@ class MeetingPlace:
                 nats = np.where(usable[number], nats, 0.0)
                 best = int(np.argmax(nats))
                 if nats[best] >= SEED_NATS:
-                    inside = today.accounts[to_here[number] < radii[number, best]]
+                    inside = today["account"][to_here[number] < radii[number, best]]
                     found.append((int(block["account"][number]), Ball(float(nats[best]), inside)))
         return found
 
@@ -239,7 +185,7 @@ class MeetingPlace:
         group.fringe -= group.core
         group.nats = max(group.nats, ball.nats)
 
-    def _extend(self, rows: NDArray[Any]) -> None:
+    def _extend(self, rows: Rows) -> None:
         """Accounts that have come as near to a group's centre as most of its core."""
         if not len(rows):
             return

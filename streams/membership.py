@@ -21,8 +21,16 @@ Floats = NDArray[np.float64]
 
 BELOW_SLACK = 0.05
 """Cosine that an account may fall short of the farthest of the core."""
-ACCEPTED = 2.2
-"""Log odds from which an account is named: nine to one."""
+ACCEPTED = 3.0
+"""Log odds from which an account is named: twenty to one, so that nearly all who are named are above it."""
+MOST_FOR, MOST_AGAINST = 2.0, 6.0
+"""Bounds of what volume and sleep say: of many accounts that send as the core does most are not its
+operator's, but one that sleeps where the core never does is hardly ever."""
+REMARKABLE = 2.0
+"""Nats of the core in a quality from which on it counts for, or against, each account."""
+SAME_SOURCE = 1.0
+"""Log odds that words, settings and a late sign-up reach together in a group that nothing but its words ties:
+a new application's users have all three. What they do by the clock must say the rest."""
 
 
 def heading(core: Rows, reference: Reference) -> Floats:
@@ -42,6 +50,8 @@ def log_odds(
     measures: tuple[Measure, ...],
     reference: Reference,
     hour: int,
+    *,
+    by_words: bool,
 ) -> Floats:
     """float64 (m,), for each of `rows`.
 
@@ -50,27 +60,29 @@ def log_odds(
         outside: summaries of ordinary accounts.
         prior: log odds of any account behind the link.
         measures: of the verdict.
+        by_words: nothing but its words ties the group.
     """
     nats = {measure.name: measure.nats for measure in measures}
-    odds = np.full(len(rows), float(np.clip(prior, -4.0, 2.0)))
+    source = np.full(len(rows), float(np.clip(prior, -4.0, 2.0)))
     if nats["alike"] >= NEEDED and reference.centre:
-        odds += _writing(rows, core, outside, reference)
-    if nats["even_volume"] >= NEEDED:
-        own, cores = np.log(np.maximum(volume(rows), 0.5)), np.log(np.maximum(volume(core), 0.5))
-        odds += _normal(own, cores, 0.3, reference.volume_mean, reference.volume_sd, 2.0)
-    if nats["steady"] >= NEEDED:
-        own, cores = steadiness(rows), steadiness(core)
-        known = cores[~np.isnan(cores)]
-        odds += _normal(own, known, 0.1, reference.steadiness_mean, reference.steadiness_sd, 2.0)
+        source += _writing(rows, core, outside, reference)
     if nats["new"] >= NEEDED:
         inside = float((core["created_hour"] > hour - NEW_H).mean())
-        odds += _yes_or_no(rows["created_hour"] > hour - NEW_H, inside, reference.new_share)
+        source += _yes_or_no(rows["created_hour"] > hour - NEW_H, inside, reference.new_share)
     if nats["constants"] >= NEEDED:
         settings, counts = np.unique(core["constants"], return_counts=True)
         best = int(np.argmax(counts))
         usual = reference.constants.get(int(settings[best]), 0.01)
-        odds += _yes_or_no(rows["constants"] == settings[best], float(counts[best] / len(core)), usual)
-    return odds
+        source += _yes_or_no(rows["constants"] == settings[best], float(counts[best] / len(core)), usual)
+    clockwork = np.zeros(len(rows))
+    if nats["even_volume"] >= REMARKABLE:
+        own, cores = np.log(np.maximum(volume(rows), 0.5)), np.log(np.maximum(volume(core), 0.5))
+        clockwork += _normal(own, cores, 0.3, reference.volume_mean, reference.volume_sd)
+    if nats["steady"] >= REMARKABLE:
+        own, cores = steadiness(rows), steadiness(core)
+        known = cores[~np.isnan(cores)]
+        clockwork += _normal(own, known, 0.1, reference.steadiness_mean, reference.steadiness_sd)
+    return (np.minimum(source, SAME_SOURCE) if by_words else source) + clockwork
 
 
 def _writing(rows: Rows, core: Rows, outside: Rows, reference: Reference) -> Floats:
@@ -100,11 +112,11 @@ def _yes_or_no(own: NDArray[np.bool_], inside: float, outside: float) -> Floats:
     return ratio
 
 
-def _normal(own: Floats, core: Floats, least_sd: float, mean: float, sd: float, limit: float) -> Floats:
+def _normal(own: Floats, core: Floats, least_sd: float, mean: float, sd: float) -> Floats:
     """Bounded log ratio of two normal densities; 0 where `own` is not known."""
     middle = float(np.median(core))
     spread = max(MAD_TO_SD * float(np.median(np.abs(core - middle))), least_sd)
     inside = -0.5 * ((own - middle) / spread) ** 2 - np.log(spread)
     outside = -0.5 * ((own - mean) / sd) ** 2 - np.log(sd)
-    ratio: Floats = np.clip(inside - outside, -limit, limit)
+    ratio: Floats = np.clip(inside - outside, -MOST_AGAINST, MOST_FOR)
     return np.where(np.isnan(own), 0.0, ratio)

@@ -1,16 +1,18 @@
-"""`Lines`: the simulated requests as JSON lines of the native format, as fast as Python writes them.
+"""`Lines`: the simulated requests as JSON lines of the native format, a slice of time at once.
 
 The same requests as `streams.simulation.traffic.Traffic` gives for the same scenario; words come as
-fingerprints from a bank (`streams.simulation.content`) or not at all. Each slice of time is drawn by column
-and written by one format string per request.
+fingerprints from a bank (`streams.simulation.content`) or not at all. Each slice is drawn by column and
+joined by column: there is no step for a single request.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from streams.simulation.calls import Calls, CallStream
@@ -18,23 +20,49 @@ from streams.simulation.content import Content
 from streams.simulation.traffic import Traffic
 from streams.simulation.usage import FAULTS, MODEL_NAMES, drawn
 
-_ENDS = (
-    *(f'"status":"failure","http_status":{http},"error_type":"{error}",' for http, error in FAULTS),
-    '"http_status":200,"finish_reasons":["stop"],',
-    '"http_status":200,"finish_reasons":["length"],',
+Ints = NDArray[np.int64]
+
+MOST_CHUNKS = 32
+"""Of the bank's text, before they are joined."""
+
+
+def _texts(values: Iterable[str]) -> pa.Array:
+    return pa.array(values, pa.large_string())
+
+
+_NOTHING = pa.scalar("", pa.large_string())
+_ENDS = _texts(
+    [
+        *(f'"status":"failure","http_status":{http},"error_type":"{error}",' for http, error in FAULTS),
+        '"http_status":200,"finish_reasons":["stop"],',
+        '"http_status":200,"finish_reasons":["length"],',
+    ]
 )
-_STREAM = ("false", "true")
+_MODELS = _texts(
+    f'"request_model":"{name}","stream":{stream},' for name in MODEL_NAMES for stream in ("false", "true")
+)
+_MILLISECONDS = _texts(f'.{number:03}Z",' for number in range(1000))
 _REASONING = np.array(["reason" in name for name in MODEL_NAMES])
 
 
 class Slice(NamedTuple):
     """Requests of one slice, in time order."""
 
-    time_ms: list[int]
-    account: list[int]
+    time_ms: Ints
+    account: Ints
     """Rows of the population."""
-    lines: list[str]
-    """JSON objects."""
+    data: memoryview
+    """JSON objects, each with a line feed at its end."""
+    ends: Ints
+    """Place after each."""
+
+    @property
+    def lines(self) -> Iterator[bytes]:
+        """Each object by itself, without its line feed."""
+        start = 0
+        for end in self.ends.tolist():
+            yield bytes(self.data[start : end - 1])
+            start = end
 
 
 class Lines:
@@ -48,11 +76,13 @@ class Lines:
     def __init__(self, traffic: Traffic, content: Content | None = None) -> None:
         self._traffic = traffic
         self._content = content
+        self._bank: list[pa.Array] = []
         self.population = traffic.population
 
-    def key(self, row: int) -> bytes:
-        """Record key of an account."""
-        return self._traffic.account(row).key
+    def records(self, part: Slice) -> Iterator[tuple[bytes, bytes]]:
+        """Record key and JSON object of each request."""
+        keys = (self._traffic.account(row).key for row in part.account.tolist())
+        return zip(keys, part.lines, strict=True)
 
     def __iter__(self) -> Iterator[Slice]:
         rng = np.random.default_rng(np.random.SeedSequence([self._traffic.scenario.seed, 3]))
@@ -62,50 +92,73 @@ class Lines:
 
     def _written(self, calls: Calls, rng: np.random.Generator) -> Slice:
         usage = drawn(self.population, calls, rng)
-        describe = self._traffic.account
         rows, where = np.unique(calls.account, return_inverse=True)
-        accounts = [describe(row) for row in rows.tolist()]
-        starts = [one.constant.decode() for one in accounts]
+        accounts = [self._traffic.account(row) for row in rows.tolist()]
+        starts = _texts(one.constant.decode() + '"event_id":"evt-' for one in accounts)
         talks = np.array([one.talks for one in accounts])[where]
-        times = np.datetime_as_string(calls.time_ms.astype("M8[ms]")).tolist()
-        # what most requests lack is written for the others only
-        talking = _where(talks, [f'"conversation_id":"conv-{n:x}",' for n in calls.visit[talks].tolist()])
-        served = usage.end_user >= 0
-        users = _where(served, [f'"end_user_id":"user-{n:x}",' for n in usage.end_user[served].tolist()])
+        second, millisecond = np.divmod(calls.time_ms, 1000)
+        seconds = np.arange(second.min(), second.max() + 1).astype("M8[s]")
+        times = _texts(f'","time":"{one}' for one in np.datetime_as_string(seconds).tolist())
+        again, served = calls.attempt > 0, usage.end_user >= 0
         thinks = _REASONING[usage.model] & ~calls.failed
-        thought = (usage.tokens_out[thinks] * 6 // 10).tolist()
-        thinking = _where(thinks, [f'"reasoning_output_tokens":{n},' for n in thought])
         streams = usage.stream & ~calls.failed
-        chunks = _where(streams, [f',"time_to_first_chunk_s":{n}' for n in usage.first_s[streams].tolist()])
-        again = calls.attempt > 0
-        attempts = _where(again, [f".{n}" for n in calls.attempt[again].tolist()])
-        end = np.where(calls.failed, usage.fault, usage.cut + len(FAULTS))
-        turns = np.where(talks, 2 * calls.turn + 1, 1)
-        said = [""] * len(times)
-        if self._content is not None and self._content.fragments is not None:
-            fragments = self._content.fragments
-            said = [f",{fragments[row]}" for row in self._content.rows(calls).tolist()]
-        columns = (
-            where, calls.event, attempts, times, talking, users, usage.model, usage.stream, turns,
-            usage.tokens_in, usage.tokens_out, thinking, end, usage.duration_s, chunks, said,
-        )  # fmt: skip
-        lists = (one if isinstance(one, list) else one.tolist() for one in columns)
-        lines = [
-            f'{starts[place]}"event_id":"evt-{event:x}{attempt}","time":"{time}Z",{talk}{user}'
-            f'"request_model":"{MODEL_NAMES[model]}","stream":{_STREAM[stream]},"message_count":{turn},'
-            f'"input_tokens":{used},"output_tokens":{gave},{thought}{_ENDS[ends]}"duration_s":{duration}'
-            f"{chunk}{words}}}"
-            for (
-                place, event, attempt, time, talk, user, model, stream, turn, used, gave, thought, ends,
-                duration, chunk, words,
-            ) in zip(*lists, strict=True)
-        ]  # fmt: skip
-        return Slice(calls.time_ms.tolist(), calls.account.tolist(), lines)
+        data = _joined(
+            starts.take(pa.array(where)),
+            _digits(calls.event),
+            _where(again, ".", calls.attempt[again]),
+            times.take(pa.array(second - second.min())),
+            _MILLISECONDS.take(pa.array(millisecond)),
+            _where(talks, '"conversation_id":"conv-', calls.visit[talks], '",'),
+            _where(served, '"end_user_id":"user-', usage.end_user[served], '",'),
+            _MODELS.take(pa.array(2 * usage.model + usage.stream)),
+            '"message_count":',
+            _digits(np.where(talks, 2 * calls.turn + 1, 1)),
+            ',"input_tokens":',
+            _digits(usage.tokens_in),
+            ',"output_tokens":',
+            _digits(usage.tokens_out),
+            ",",
+            _where(thinks, '"reasoning_output_tokens":', usage.tokens_out[thinks] * 6 // 10, ","),
+            _ENDS.take(pa.array(np.where(calls.failed, usage.fault, usage.cut + len(FAULTS)))),
+            '"duration_s":',
+            _digits(usage.duration_s),
+            _where(streams, ',"time_to_first_chunk_s":', usage.first_s[streams]),
+            *self._said(calls),
+            "}\n",
+        )
+        _, offsets, texts = data.buffers()
+        ends = np.frombuffer(offsets, np.int64, len(data) + 1)[1:]
+        return Slice(calls.time_ms, calls.account, memoryview(texts)[: int(ends[-1])], ends)
+
+    def _said(self, calls: Calls) -> list[str | pa.Array]:
+        """What the calls' words say, by the bank."""
+        if self._content is None or self._content.fragments is None:
+            return []
+        rows, fragments = self._content.rows(calls), self._content.fragments
+        known = sum(map(len, self._bank))
+        if len(fragments) > known:
+            self._bank.append(_texts(fragments[known:]))
+        if len(self._bank) > MOST_CHUNKS:
+            self._bank = [pa.concat_arrays(self._bank)]
+        found = pa.chunked_array(self._bank).take(pa.array(rows))
+        return [",", found.combine_chunks()]
 
 
-def _where(mask: NDArray[np.bool_], texts: list[str]) -> list[str]:
-    """`texts` in the places of the mask, nothing elsewhere."""
-    found = np.full(len(mask), "", object)
-    found[mask] = texts
-    written: list[str] = found.tolist()
-    return written
+def _joined(*columns: str | pa.Array) -> pa.Array:
+    """Rows of the columns, one after the other."""
+    return pc.binary_join_element_wise(*map(_text, columns), _NOTHING)
+
+
+def _text(column: str | pa.Array) -> Any:
+    return pa.scalar(column, pa.large_string()) if isinstance(column, str) else column
+
+
+def _digits(numbers: NDArray[Any]) -> pa.Array:
+    """Numbers as JSON has them."""
+    return pc.cast(pa.array(numbers), pa.large_string())
+
+
+def _where(mask: NDArray[np.bool_], before: str, numbers: NDArray[Any], after: str = "") -> pa.Array:
+    """Texts around numbers in the places of the mask, nothing elsewhere."""
+    found = pa.concat_arrays([_joined(before, _digits(numbers), after), _texts([""])])
+    return found.take(pa.array(np.where(mask, np.cumsum(mask) - 1, len(numbers))))

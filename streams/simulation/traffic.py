@@ -208,10 +208,10 @@ class Traffic:
         http_status, error_type = FAULTS[fault] if failed else (200, None)
         name = MODEL_NAMES[model]
         request = _Request(
-            event_id=f"evt-{event:x}.{attempt}" if attempt else f"evt-{event:x}",
+            event_id=f"evt-{event}.{attempt}" if attempt else f"evt-{event}",
             time=utc_from_ms(time_ms),
-            conversation_id=f"conv-{visit:x}" if who.talks else None,
-            end_user_id=f"user-{end_user:x}" if end_user >= 0 else None,
+            conversation_id=f"conv-{visit}" if who.talks else None,
+            end_user_id=f"user-{end_user}" if end_user >= 0 else None,
             request_model=name,
             stream=stream,
             message_count=2 * turn + 1 if who.talks else 1,

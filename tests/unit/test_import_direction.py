@@ -15,7 +15,7 @@ PACKAGES = {"schemas", "streams", "agents", "infra", "tests"}
 
 THIRD_PARTY = {
     "schemas": {"msgspec", "orjson"},
-    "streams": {"msgspec", "orjson", "numpy", "scipy", "river", "datasketches", "xxhash"},
+    "streams": {"msgspec", "orjson", "numpy", "scipy", "river", "datasketches", "xxhash", "pyarrow"},
 }
 """What a package may use from outside; the other packages may use any dependency."""
 

@@ -21,7 +21,7 @@ SCENARIO = Scenario(accounts=60, seed=3, duration_s=12 * 3600, crowds=(APP,), ca
 
 
 def events(lines: Lines) -> list[RequestEvent]:
-    return [decode_event(line.encode()) for part in lines for line in part.lines]
+    return [decode_event(line) for part in lines for line in part.lines]
 
 
 def test_lines_are_the_records_of_the_slower_writer():
