@@ -24,7 +24,7 @@ from streams.simulation.content import Content
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
-from streams.simulation.traffic import Traffic
+from streams.simulation.traffic import Record, Traffic
 
 EVENTS, TRUTH, SCENARIO = "events.jsonl", "truth.jsonl", "scenario.json"
 PORTION = 2_000
@@ -112,7 +112,11 @@ def _written(traffic: Traffic) -> Iterator[Portion]:
     records = iter(traffic)
     while part := list(islice(records, PORTION)):
         data = b"".join(one.value + b"\n" for one in part)
-        yield Portion(part[-1].time_ms, len(part), data, lambda part=part: ((one.key, one.value) for one in part))
+        yield Portion(part[-1].time_ms, len(part), data, partial(_pairs, part))
+
+
+def _pairs(records: list[Record]) -> Iterator[tuple[bytes, bytes]]:
+    return ((one.key, one.value) for one in records)
 
 
 def _drawn(lines: Lines) -> Iterator[Portion]:

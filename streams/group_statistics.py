@@ -43,8 +43,8 @@ TOTAL = 16.0
 """Nats needed together: ln(1e6 / 10) = 11.5 for ten false campaigns per million accounts and day, and
 ln(100) for the looks at a group and the links of an account. 8 + 8 or 12 + 4, then."""
 TOTAL_BY_WORDS = 20.0
-"""Needed by a group that nothing but its words has formed: that it writes alike is how it was found, and so
-does every new application, so the second kind of evidence must be beyond doubt by itself."""
+"""Needed, age aside, by a group that nothing but its words has formed: that it writes alike is how it was
+found, and every new application does and has new users, so its clockwork must be beyond doubt by itself."""
 
 COHERENT_SHARE = 0.1
 """Share of an innocent group that may be alike to one member where random pairs are in one of a hundred."""
@@ -129,7 +129,8 @@ def judge(
     if len(inside) < FEWEST_MEMBERS or len(np.unique(inside["owner"])) < FEWEST_OWNERS:
         return None
     constants = _constants(inside, reference)
-    even, steady = _even(inside), _steady(inside, reference)
+    everybody = bool(core.all()) and kind != LinkKind.BEHAVIOUR
+    even, steady = _even(inside, everybody), _steady(inside, reference)
     identity, age = _identity(kind, owners_inside, exponent), _age(inside, reference, hour)
     families = {
         "sameness": measure.nats + (min(constants.nats, 3.0) if measure.nats >= NEEDED else 0.0),
@@ -143,8 +144,8 @@ def judge(
     three = min(families["identity"], families["sameness"]) >= 1.5 * NEEDED and families["age"] >= NEEDED
     total = sum(families.values())
     measures = tuple(sorted((measure, constants, even, steady, identity, age), key=lambda one: -one.nats))
-    needed = TOTAL_BY_WORDS if kind == LinkKind.BEHAVIOUR else TOTAL
-    return Verdict(measures, families, total, (two or three) and total >= needed, core)
+    enough = total - families["age"] >= TOTAL_BY_WORDS if kind in WORDS else total >= TOTAL
+    return Verdict(measures, families, total, (two or three) and enough, core)
 
 
 def _core(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]:
@@ -169,12 +170,14 @@ def _core(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]
     return core, Measure("alike", "sameness", share, COHERENT_SHARE, min(nats, FAMILY_CAP), text)
 
 
-def _even(rows: Rows) -> Measure:
+def _even(rows: Rows, everybody: bool) -> Measure:
     """Daily volumes nearer to each other than those of innocent accounts ever are.
 
     Two tests, of which the weaker counts. The spread of the logs against `INNOCENT_LOG_SD`; and how few
     lie far above the median, because a core leaves out those who sent little, which makes any group look
     even from below: the volumes of innocent accounts beyond *any* bound fall off like ``INNOCENT_EXCESS``.
+    Where `everybody` behind a link is in the core nothing has been left out, and the variance of the logs
+    tells of ten accounts what the median deviation tells of thirty.
     """
     requests = volume(rows)
     middle = float(np.median(requests))
@@ -190,6 +193,9 @@ def _even(rows: Rows) -> Measure:
         beyond = int((requests > factor * middle).sum())
         share = 0.5 * factor ** (-1 / INNOCENT_EXCESS)
         nats = min(narrow, -float(np.log(bdtr(beyond, len(rows), share))))
+        if everybody:
+            varied = float(((logs - logs.mean()) ** 2).sum())
+            nats = max(nats, -chdtr_log(len(rows) - 1, varied / usual**2))
     text = (
         f"daily volumes lie within a factor of {np.exp(spread):.1f} of {middle:.0f} requests; "
         f"a factor of {np.exp(usual):.1f} or more is usual"

@@ -162,7 +162,8 @@ class LinkPlane(LinkStore):
                 continue
             self.judged += 1
             if verdict.suspicious:
-                members = group.core | group.fringe
+                group.suspected = hour
+                members = group.members
                 everybody = self.rows([one for one in sorted(members) if one in self.table.slots])
                 link = LinkSample(tenant_id, LinkKind.BEHAVIOUR, group.value)
                 output.reports.append(self._report(link, verdict, core, everybody, hour, len(members)))

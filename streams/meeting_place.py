@@ -49,8 +49,13 @@ PURITY = 10.0
 """Today's accounts in the ball are at least so many times those expected: nine in ten of them are strange."""
 BLOCK = 256
 JOIN_SHARE = 0.5
-MAX_GROUPS = 256
+MAX_GROUPS, ROOM = 256, 16
+"""Groups of a tenant, and how many of them may be founded in any hour."""
 FORGET_HOURS = 96
+LAPSE_HOURS = 7 * 24
+"""A candidate that has been nothing but alike for so long is something that people do now: its accounts
+become part of the baseline. Its users may be a candidate again at each of the `LEVELS`, and so for four weeks
+in all."""
 EXTEND_QUANTILE = 0.8
 GROUP = 255
 """In the key of a stored change: a group, not a snapshot."""
@@ -68,6 +73,17 @@ class Alike(msgspec.Struct, array_like=True):
     """Found by comparison."""
     fringe: set[int]
     """Came near its centre later; judged as members, never part of the centre."""
+    suspected: int | None = None
+    """Hour in which there was more against it than its words, for the last time."""
+
+    @property
+    def since(self) -> int:
+        """Hour from which on it has been nothing but alike."""
+        return self.founded if self.suspected is None else self.suspected
+
+    @property
+    def members(self) -> set[int]:
+        return self.core | self.fringe
 
 
 class Ball(NamedTuple):
@@ -93,6 +109,7 @@ class MeetingPlace:
         slots = slots[table.rows["prompts"][slots] >= FEWEST_PROMPTS]
         slots = slots[np.argsort(table.rows["account"][slots])]
         rows = table.rows[slots]
+        self._lapse(hour, table)
         self._age(hour)
         for place, fresh in self._due(table, slots):
             today, baseline = self.today[place], self.baseline[place]
@@ -118,9 +135,20 @@ class MeetingPlace:
                 del self.groups[value]
         return touched
 
+    def _lapse(self, hour: int, table: SummaryTable) -> None:
+        """Old candidates become baseline; where there is no room for new ones, the oldest do at once."""
+        by_age = sorted(self.groups.values(), key=lambda group: (group.since, group.value))
+        excess = max(len(by_age) - (MAX_GROUPS - ROOM), 0)
+        for number, group in enumerate(by_age):
+            if number < excess or group.since <= hour - LAPSE_HOURS:
+                del self.groups[group.value]
+                slots = [table.slots[one] for one in sorted(group.members) if one in table.slots]
+                for place, rows in _by_level(table.rows[slots]):
+                    self.baseline[place].put(snapshots_of(rows))
+
     def _age(self, hour: int) -> None:
         """What was compared a day ago becomes baseline, except members of groups."""
-        found = np.array(sorted(set().union(*(g.core | g.fringe for g in self.groups.values()))), np.uint64)
+        found = np.array(sorted(set().union(*(one.members for one in self.groups.values()))), np.uint64)
         for today, baseline in zip(self.today, self.baseline, strict=True):
             rows = today.take(today.rows["hour"] <= hour - DELAY_HOURS)
             clean = ~np.isin(rows["account"], found)
@@ -135,9 +163,7 @@ class MeetingPlace:
         due = level > table.rows["level"][slots]
         table.rows["level"][slots[due]] = level[due]
         table.note(slots[due].tolist())
-        rows = table.rows[slots[due]]
-        places = np.searchsorted(np.array(LEVELS), rows["prompts"], side="right") - 1
-        return [(int(place), rows[places == place]) for place in np.unique(places)]
+        return _by_level(table.rows[slots[due]])
 
     @staticmethod
     def _surprising(fresh: Rows, today: Rows, baseline: Rows) -> list[tuple[int, Ball]]:
@@ -225,3 +251,9 @@ class MeetingPlace:
                 else:
                     self.groups[value] = msgspec.msgpack.decode(data, type=Alike)
         self._stored_groups = set(self.groups)
+
+
+def _by_level(rows: Rows) -> list[tuple[int, Rows]]:
+    """Summaries by place in `LEVELS`; without those of too few prompts."""
+    places = np.searchsorted(np.array(LEVELS), rows["prompts"], side="right") - 1
+    return [(int(place), rows[places == place]) for place in np.unique(places) if place >= 0]

@@ -21,14 +21,14 @@ Floats = NDArray[np.float64]
 
 BELOW_SLACK = 0.05
 """Cosine that an account may fall short of the farthest of the core."""
-ACCEPTED = 3.0
-"""Log odds from which an account is named: twenty to one, so that nearly all who are named are above it."""
+ACCEPTED = 2.2
+"""Log odds from which an account is named: nine to one."""
 MOST_FOR, MOST_AGAINST = 2.0, 6.0
 """Bounds of what volume and sleep say: of many accounts that send as the core does most are not its
 operator's, but one that sleeps where the core never does is hardly ever."""
 REMARKABLE = 2.0
 """Nats of the core in a quality from which on it counts for, or against, each account."""
-SAME_SOURCE = 1.0
+SAME_SOURCE = 1.5
 """Log odds that words, settings and a late sign-up reach together in a group that nothing but its words ties:
 a new application's users have all three. What they do by the clock must say the rest."""
 

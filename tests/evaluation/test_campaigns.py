@@ -49,7 +49,7 @@ def test_evidence_is_what_account_planes_tell() -> None:
     plane = AccountPlane(DetectionConfig(), detectors=[Shift()])
     wanted: dict[tuple[str, int], AccountEvidence] = {}
     for part in Lines(traffic, content):
-        output = plane.process([decode_event(line.encode()) for line in part.lines])
+        output = plane.process([decode_event(line) for line in part.lines])
         wanted |= {(one.account_id, one.hour): one for one in output.evidence}
     wanted |= {(one.account_id, one.hour): one for one in plane.close_windows().evidence}
     told = {
