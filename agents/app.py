@@ -8,8 +8,9 @@ from typing import Any
 import faust
 from yarl import URL
 
+from agents.runs import RunSchema
 from agents.settings import Settings
-from agents.transport import RunConsumer, RunSchema, RunTransport
+from agents.transport import RunConsumer, RunTransport
 from schemas.topics import RAW_FORMATS, Topic
 
 COMMIT_INTERVAL_S = 1.0

@@ -20,7 +20,7 @@ from aiokafka import ConsumerRecord
 
 from agents.metrics import Metrics
 from agents.outbox import Outbox
-from agents.transport import Run
+from agents.runs import Run
 from schemas.dead_letter import dead_letter, encode_dead_letter
 from schemas.errors import MalformedRecord, Rejected
 from schemas.event import RequestEvent, encode_event

@@ -28,9 +28,9 @@ from agents.controls import Controls
 from agents.ingest import put_dead_letter
 from agents.metrics import Metrics
 from agents.outbox import Outbox
+from agents.runs import Run
 from agents.sift import sift
 from agents.tables import PlaneTable
-from agents.transport import Run
 from schemas.errors import MalformedRecord, StillwatchError
 from streams.account_plane import PlaneOutput
 

@@ -199,9 +199,9 @@ async def test_a_slow_agent_holds_the_fetching_back(
         event.ack()
 
     async with running(kafka, make_settings, topic, take, run_records=10) as app:
-        await until(lambda: sum(len(runs) for runs in app.consumer._delivered.values()) >= 5)
+        await until(lambda: sum(len(runs) for runs in app.consumer.runs.delivered.values()) >= 5)
         await asyncio.sleep(0.5)
-        delivered = sum(len(runs) for runs in app.consumer._delivered.values())
+        delivered = sum(len(runs) for runs in app.consumer.runs.delivered.values())
         assert delivered <= 10
         gate.set()
         await until(lambda: handled == 5000)

@@ -11,7 +11,7 @@ from faust.types import TP
 from agents.accounts import AccountAgent
 from agents.controls import Controls
 from agents.metrics import Metrics
-from agents.transport import Run
+from agents.runs import Run
 from schemas.event import encode_event
 from schemas.evidence import NO_MORE, HourMark, decode_evidence
 from schemas.topics import EVIDENCE, REQUESTS
