@@ -14,8 +14,9 @@ from agents.plane_agent import PlaneAgent
 from schemas.errors import MalformedRecord
 from schemas.evidence import NO_MORE, HourMark, encode_evidence, spread
 from schemas.topics import EVIDENCE
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.origins import NO_ORIGIN, ORIGINS
+from streams.plane_output import PlaneOutput
 
 
 class Requests(NamedTuple):

@@ -18,10 +18,10 @@ from schemas.evidence import (
     encode_report,
 )
 from schemas.topics import GROUPS
-from streams.account_plane import PlaneOutput
 from streams.campaign_plane import CampaignPlane
 from streams.hour_marks import NEVER
 from streams.link_plane import LinkOutput, LinkPlane
+from streams.plane_output import PlaneOutput
 
 MEMBERS_IN_RECORD = 5_000
 """A longer list of members goes out in parts, so that no record passes 1 MiB."""

@@ -32,7 +32,7 @@ from agents.runs import Run
 from agents.sift import sift
 from agents.tables import PlaneTable
 from schemas.errors import MalformedRecord, StillwatchError
-from streams.account_plane import PlaneOutput
+from streams.plane_output import PlaneOutput
 
 log = structlog.get_logger(__name__)
 

@@ -28,9 +28,10 @@ from schemas.event import RequestEvent
 from schemas.finding import Finding, encode_finding
 from schemas.partitioning import partition_for
 from schemas.profile import encode_profile
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.group_pipeline import GroupPipeline
 from streams.ingest import REPLAY_MAX_FUTURE_S, Ingest
+from streams.plane_output import PlaneOutput
 from streams.windows import HOUR_MS
 
 REORDER_EVENTS = 65_536

@@ -12,26 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from schemas.event import RequestEvent, decode_trusted_event
-from schemas.evidence import NO_MORE, AccountEvidence, HourMark
-from schemas.finding import Finding
-from schemas.profile import AccountWindow
 from streams import admission, links, windows
 from streams.account_table import RECENT_EVENTS
 from streams.batch import EventBatch
 from streams.config import DetectionConfig
 from streams.detectors.detector import Context, Detector
-from streams.findings import Judge
-from streams.open_hours import RINGS, profiles
+from streams.open_hours import RINGS
 from streams.origins import Origin, origin_array
-from streams.plane_state import PlaneState
+from streams.plane_output import PlaneOutput
+from streams.plane_time import PlaneTime
 from streams.segment import Segment, segments
 from streams.verdicts import Verdicts
-from streams.watermark import NOTHING
 from streams.windows import HOUR_MS, HOURS, MINUTE_MS, MINUTES
 
 MINUTE_RING = "minute_requests"
@@ -41,24 +36,7 @@ Slots = NDArray[np.intp]
 OnLook = Callable[[EventBatch, Slots, NDArray[np.float64], NDArray[np.float64]], None]
 
 
-class PlaneOutput(msgspec.Struct):
-    """What one step of the plane emits, in order."""
-
-    findings: list[Finding] = []
-    profiles: list[AccountWindow] = []
-    evidence: list[AccountEvidence] = []
-    """For the link plane: the accounts of each hour that was closed."""
-    marks: list[HourMark] = []
-    """Up to which hour evidence is complete with this output."""
-
-    def extend(self, other: PlaneOutput) -> None:
-        self.findings += other.findings
-        self.profiles += other.profiles
-        self.evidence += other.evidence
-        self.marks += other.marks
-
-
-class AccountPlane(PlaneState):
+class AccountPlane(PlaneTime):
     """Detection in one partition of the requests topic.
 
     Args:
@@ -72,14 +50,10 @@ class AccountPlane(PlaneState):
         detectors: Sequence[Detector] | None = None,
         verdicts: Verdicts | None = None,
     ) -> None:
-        super().__init__(config, partition, detectors)
-        self.verdicts = Verdicts() if verdicts is None else verdicts
-        self.judge = Judge(self.detectors, config)
+        super().__init__(config, partition, detectors, verdicts)
         self.on_look: OnLook | None = None
         """For evaluation: told of every scoring, with the batch, the places in it of the events that accounts
         were scored at, their calibrated nats (m, detectors), and fused (m,)."""
-        self._next_close_ms = NOTHING
-        """Watermark at which the next hour may have to be closed."""
 
     decode: Callable[[bytes], RequestEvent] = staticmethod(decode_trusted_event)
     """Value of a record of the requests topic to its event."""
@@ -215,10 +189,6 @@ class AccountPlane(PlaneState):
             here = self.context(hours[number : number + 1])
             self._signal(slot, batch.events[place], nats[number], float(fused[number]), here, output)
 
-    def context(self, hours: NDArray[np.int64]) -> Context:
-        """What detectors may know at these hours, int64 (m,), one for each account they look at."""
-        return Context(hours=hours, cohorts=self.cohorts, verdicts=self.verdicts)
-
     def _signal(
         self,
         slot: int,
@@ -243,73 +213,3 @@ class AccountPlane(PlaneState):
         episode.signal(event.time_ms, fused, event.event_id, int(row["events"]), int(row["completed"]))
         if episode.grown():
             output.findings.append(self.judge.update(self.table, slot, episode, event, nats, context))
-
-    def _close(self, slot: int) -> Finding:
-        """End an episode, dated when its quiet was complete."""
-        episode = self.episodes.pop(slot)
-        finding = self.judge.close(self.table.key(slot), episode, episode.ends_ms(self.quiet_ms))
-        self.table.dirty[slot] = True
-        return finding
-
-    @property
-    def quiet_ms(self) -> int:
-        return self.config.episode_quiet_s * 1000
-
-    # ---- time ---------------------------------------------------------------------------------------
-
-    def mark_idle(self, source: int, partition: int) -> None:
-        """A raw partition is silent: it no longer holds the watermark back."""
-        self.watermark.set_idle(source, partition)
-
-    def close_windows(self) -> PlaneOutput:
-        """No more events are expected soon: close every window that holds any. Episodes stay open.
-
-        An event that still comes for such a window emits its profile again, with a higher revision.
-        """
-        self.settle()
-        output = PlaneOutput()
-        for hour in self.open_hours.hours:
-            self._close_hour(hour, output)
-        output.marks.append(HourMark(self.partition, NO_MORE))
-        return output
-
-    def _advance(self, watermark_ms: int, output: PlaneOutput) -> None:
-        """Close hours and episodes that end before the watermark."""
-        if watermark_ms == NOTHING:
-            return
-        for hour in self.open_hours.hours:
-            if (hour + 1) * HOUR_MS <= watermark_ms:
-                self._close_hour(hour, output)
-        self._next_close_ms = (watermark_ms // HOUR_MS + 1) * HOUR_MS
-        ends = {slot: episode.ends_ms(self.quiet_ms) for slot, episode in self.episodes.items()}
-        overdue = [slot for slot, end_ms in ends.items() if end_ms < watermark_ms]
-        for slot in sorted(overdue, key=lambda slot: (ends[slot], self.table.key(slot))):
-            output.findings.append(self._close(slot))
-
-    def _close_hour(self, hour: int, output: PlaneOutput) -> None:
-        """Emit profiles of an hour; the first time, let baselines and detectors learn from it."""
-        rows = self.table.rows
-        slots = self.open_hours.take(hour)
-        hours = np.full(len(slots), hour, np.int64)
-        requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
-        slots = slots[requests > 0]
-        slots = np.array(sorted(slots.tolist(), key=self.table.key), np.intp)
-        hours = np.full(len(slots), hour, np.int64)
-        output.profiles += profiles(self.table, slots, hour)
-        if hour <= self.closed_hour:
-            return
-        self.closed_hour = hour
-        output.evidence += links.evidence(self.table, slots, hour)
-        output.marks.append(HourMark(self.partition, hour))
-        requests = windows.at(rows["hour_requests"], rows["hour_head"], slots, hours)
-        logs, cohorts = np.log1p(requests.astype(np.float64)), rows["cohort"][slots]
-        self.cohorts.learn(hour, {int(number): logs[cohorts == number] for number in np.unique(cohorts)})
-        self.calibration.close_hour(hour, cohorts)
-        for detector in self.detectors:
-            detector.learn_hour(self.table, slots, hour)
-        fresh = slots[rows["closed_hour"][slots] < hour]
-        context = self.context(np.full(len(fresh), hour, np.int64))
-        for detector in self.detectors:
-            detector.close_hour(self.table, fresh, hour, context)
-        rows["closed_hour"][fresh] = hour
-        self.table.dirty[fresh] = True

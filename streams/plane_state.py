@@ -32,6 +32,11 @@ NO_HOUR = windows.EMPTY
 
 CROWD_SHARE = 0.05
 """Idle accounts are set aside when so many rows too many are in use, all at once."""
+STAGGER_MS = 2_000
+STAGGERED = 64
+"""An hour closes so much later, in event time, in every next partition: it takes some 30 us an account, which
+all partitions of a worker would else spend at the same moment, with requests waiting."""
+
 SETTLED_AT_ONCE = 4096
 """Restored accounts looked through in one step."""
 
@@ -222,7 +227,15 @@ class PlaneState:
     def _settled_hour(self) -> int:
         """Hours up to this one are behind the watermark, so their profiles are out and up to date."""
         mark = self.watermark.floor_ms
-        return NO_HOUR if mark == NOTHING else mark // HOUR_MS - 1
+        return NO_HOUR if mark == NOTHING else self.due_hour(mark)
+
+    def due_hour(self, watermark_ms: int) -> int:
+        """Newest hour that is closed once event time has come so far."""
+        return (watermark_ms - self.partition % STAGGERED * STAGGER_MS) // HOUR_MS - 1
+
+    def due_at_ms(self, hour: int) -> int:
+        """Watermark at which an hour is closed."""
+        return (hour + 1) * HOUR_MS + self.partition % STAGGERED * STAGGER_MS
 
     # ---- for operators ------------------------------------------------------------------------------
 

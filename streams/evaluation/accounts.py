@@ -26,7 +26,7 @@ from xxhash import xxh3_64_intdigest
 from schemas.adapters.native import NativeRecord
 from schemas.event import RequestEvent
 from schemas.finding import Lifecycle
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from streams.evaluation.attacks import ATTACKS
 from streams.evaluation.cast import Acted, Role, Stage, act
@@ -35,6 +35,7 @@ from streams.evaluation.material import Material, Shelf
 from streams.evaluation.schedules import DAY_MS
 from streams.evaluation.watch import Watch
 from streams.fingerprint import Fingerprinter
+from streams.plane_output import PlaneOutput
 from streams.simulation.scenario import Scenario
 from streams.simulation.traffic import Record, Traffic
 

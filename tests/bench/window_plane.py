@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from schemas.finding import utc_from_ms
 from schemas.profile import AccountWindow
-from streams.account_plane import PlaneOutput
 from streams.origins import Origin
+from streams.plane_output import PlaneOutput
 from streams.watermark import NOTHING, Watermark
 from tests.bench.windowed_job import FLAG_ABOVE, LATENESS_S, WINDOW_S
 

@@ -23,8 +23,9 @@ from schemas.finding import Finding
 from schemas.partitioning import partition_for
 from schemas.profile import AccountWindow, decode_profile
 from schemas.topics import PROFILES, RAW_NATIVE, Topic
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
+from streams.plane_output import PlaneOutput
 
 SETTINGS = """
 [bus]

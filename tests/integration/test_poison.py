@@ -17,9 +17,10 @@ from schemas.dead_letter import decode_dead_letter
 from schemas.event import RequestEvent, decode_event
 from schemas.finding import decode_finding
 from schemas.topics import DEAD_LETTERS, FINDINGS, REQUESTS
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.batch import EventBatch
 from streams.config import DetectionConfig
+from streams.plane_output import PlaneOutput
 from tests.chaos.traffic import traffic
 from tests.integration.fleet import (
     TestFleet,

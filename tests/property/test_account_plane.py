@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from schemas.finding import Finding
 from schemas.profile import AccountWindow
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from streams.origins import Origin
+from streams.plane_output import PlaneOutput
 from tests.property.events import START, StreamShape, make_stream
 
 CONFIG = DetectionConfig(max_accounts_per_partition=64, episode_quiet_s=1800)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from schemas.event import encode_event
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
+from streams.plane_output import PlaneOutput
 from tests.property.events import StreamShape, make_stream
 
 CONFIG = DetectionConfig(max_accounts_per_partition=512)

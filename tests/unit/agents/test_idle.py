@@ -13,9 +13,10 @@ from agents.ingest import source_of
 from agents.plane_agent import Lane
 from schemas.event import RequestEvent
 from schemas.topics import RAW_AZURE, RAW_NATIVE, REQUESTS
-from streams.account_plane import AccountPlane, PlaneOutput
+from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from streams.origins import Origin
+from streams.plane_output import PlaneOutput
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 NATIVE, AZURE = source_of(RAW_NATIVE.name), source_of(RAW_AZURE.name)
