@@ -20,6 +20,10 @@ PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 """A run is at most what one fetch brings: some 3,000 requests. In runs of a quarter of that, a request costs
 a plane half as much again."""
 
+FETCH_BYTES = 2 * PARTITION_FETCH_BYTES
+"""Longest answer of the broker, which takes partitions in turns. Longer ones go through memory that no cache
+holds."""
+
 
 class RunConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that talks to Kafka, with a consumer set up for runs and for our security settings."""
@@ -37,6 +41,7 @@ class RunConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             isolation_level="read_committed",
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            fetch_max_bytes=FETCH_BYTES,
             max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
             session_timeout_ms=int(conf.broker_session_timeout * 1000),
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from agents import bus, garbage
+from agents import bus, memory
 from agents.accounts import AccountAgent
 from agents.app import build_app, runs_of
 from agents.control import ControlReader
@@ -169,7 +169,7 @@ class Fleet:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
         self._ready = ready
-        garbage.search_seldom()
+        memory.suit_a_worker()
         await self._check_topics()
         if self.settings.fleet.metrics_port:
             self.metrics.serve(self.settings.fleet.metrics_host, self.settings.fleet.metrics_port)
@@ -263,7 +263,7 @@ class Fleet:
             )
             agent.keep_only(set(table.planes))
         if complete:
-            garbage.keep_for_good()
+            memory.keep_for_good()
             self._state = "running"
             self._ready()
             self._ready = lambda: None
