@@ -56,9 +56,13 @@ class Worker:
         self.process.wait()
 
     def stop(self, timeout_s: float = 30) -> int:
-        """SIGTERM; its exit code."""
+        """SIGTERM; its exit code. Fails with the end of its log when it does not end."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout_s)
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            log = self.log.read_text()[-3000:]
+            raise AssertionError(f"a worker did not end within {timeout_s} s of SIGTERM\n{log}") from None
 
 
 @dataclass
