@@ -14,9 +14,6 @@ from agents.transport import RunConsumer, RunTransport
 from schemas.topics import RAW_FORMATS, Topic
 
 COMMIT_INTERVAL_S = 1.0
-METADATA_AGE_S = 10.0
-"""How old what we know of topics may be. A broker that has just come back may not know its topics yet; whoever
-shares the partitions out at that moment leaves them to nobody, and finds out with the next metadata."""
 QUEUED_RUNS = 4
 """Runs that wait in front of an agent. More would only move memory from Kafka to here."""
 
@@ -49,7 +46,6 @@ def build_app(settings: Settings, client_options: Mapping[str, Any]) -> FleetApp
         broker_session_timeout=fleet.session_timeout_s,
         broker_heartbeat_interval=fleet.session_timeout_s / 4,
         broker_commit_interval=COMMIT_INTERVAL_S,
-        consumer_metadata_max_age_ms=round(METADATA_AGE_S * 1000),
         stream_buffer_maxsize=QUEUED_RUNS,
         stream_wait_empty=False,  # `RunConsumer.finish` does it, and before the acknowledgements are dropped
         table_standby_replicas=0,

@@ -16,6 +16,10 @@ FETCH_WAIT_MS = 100
 """Longest wait of the broker for new data. While it waits for partitions at their end, aiokafka sends it no
 request for those that have data, so this bounds how long a partition with data can stand still."""
 
+METADATA_AGE_MS = 10_000
+"""A broker that has just come back may not know its topics at once. Whoever shares partitions out at that
+moment leaves them to nobody, and finds out with the next metadata: after five minutes, by default."""
+
 PARTITION_FETCH_BYTES = 4 * 1024 * 1024
 """A run is at most what one fetch brings: some 3,000 requests. In runs of a quarter of that, a request costs
 a plane half as much again."""
@@ -47,6 +51,7 @@ class RunConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
             heartbeat_interval_ms=int(conf.broker_heartbeat_interval * 1000),
             request_timeout_ms=int(conf.broker_request_timeout * 1000),
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
 
     def highwater(self, tp: TP) -> int | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from agents.ingest import ORIGIN, source_of, unpack_origin
 from agents.readers import reader
@@ -157,3 +158,22 @@ async def test_a_worker_that_cannot_work_says_why(fleet: TestFleet) -> None:
     fleet.broker.kill()
     assert await asyncio.to_thread(worker.process.wait, 60) == 1, fleet.logs()
     assert "worker ends" in worker.log.read_text()
+
+
+@pytest.mark.timeout(180)
+async def test_a_topic_that_was_away_for_a_moment_is_read_again(fleet: TestFleet) -> None:
+    """A broker that comes back may not know its topics at once; whoever shares them out leaves some out."""
+    await fleet.prepare()
+    fleet.start_worker()
+    await fleet.until(lambda all_: any(status.partitions for status in all_))
+    client = AIOKafkaAdminClient(**fleet.connection.client_options())
+    await client.start()
+    try:
+        await client.delete_topics([RAW_NATIVE.name])
+        await fleet.until(lambda _: "Ignoring missing topic" in fleet.logs(), timeout_s=60)
+        await admin.create_topics(fleet.connection, fleet.partitions)
+    finally:
+        await client.close()
+    events = traffic(seed=4, count=500)
+    await feed(fleet.connection, events)
+    await windows_complete(fleet.connection, len(events), timeout_s=60)
