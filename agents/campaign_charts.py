@@ -10,7 +10,8 @@ from math import cos, log1p, pi, sin
 from agents.charts import COLOURS
 
 SIZE = 560
-CELL = 9
+CELL, HEAD = 9, 18
+LABEL_COLUMNS = 12
 HEAT = ("#f1efe8", "#cfe0f7", "#9cc2f0", "#5f98e0", "#1f6feb", "#0b3d91")
 MOST_ROWS, MOST_COLUMNS = 80, 120
 
@@ -93,7 +94,10 @@ def heat_map(rows: Mapping[str, Mapping[int, int]], columns: int, *, titles: Seq
     begin = max(columns - MOST_COLUMNS, 0)
     shown = dict(list(rows.items())[:MOST_ROWS])
     most = max((count for row in shown.values() for count in row.values()), default=1)
-    parts = []
+    parts = [
+        f'<text x="{CELL * (column - begin)}" y="{HEAD - 5}" fill="#5f5e5a">{escape(titles[column])}</text>'
+        for column in range(begin, max(columns - LABEL_COLUMNS // 2, begin + 1), LABEL_COLUMNS)
+    ]
     for number, (account, row) in enumerate(shown.items()):
         for column in range(begin, columns):
             count = row.get(column, 0)
@@ -101,10 +105,11 @@ def heat_map(rows: Mapping[str, Mapping[int, int]], columns: int, *, titles: Seq
             shade = HEAT[min(level, len(HEAT) - 1)]
             hint = f"<title>{escape(account)}, {escape(titles[column])}: {count}</title>" if count else ""
             parts.append(
-                f'<rect x="{CELL * (column - begin)}" y="{CELL * number}" width="{CELL - 1}" '
+                f'<rect x="{CELL * (column - begin)}" y="{HEAD + CELL * number}" width="{CELL - 1}" '
                 f'height="{CELL - 1}" fill="{shade}">{hint}</rect>'
             )
-    return _svg(parts, CELL * (columns - begin), CELL * len(shown))
+    width = max(columns - begin, LABEL_COLUMNS) * CELL
+    return _svg(parts, width, HEAD + CELL * len(shown))
 
 
 def _svg(parts: Sequence[str], width: int, height: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from agents.campaign_charts import heat_map, member_graph
+from agents.campaign_charts import MOST_COLUMNS, MOST_ROWS, heat_map, member_graph
 from agents.campaign_store import CampaignFile, Hour, Link, by_hour
 from agents.charts import line_chart
 from agents.html_report import HtmlReport
@@ -71,31 +71,35 @@ def campaign_page(campaign: CampaignFile) -> HtmlReport:
     told = campaign.told
     page = HtmlReport(f"Campaign {told.subject_id}")
     page.paragraph(told.summary)
-    page.table(
-        ["fact", "value"],
+    page.facts(
         [
-            ["finding", told.finding_id],
-            ["state", told.lifecycle + (f", merged into {told.merged_into}" if told.merged_into else "")],
-            ["severity", told.severity],
-            ["accounts", f"{told.member_count:,}"],
-            ["requests, answers given", f"{told.requests:,}, {told.answers:,}"],
-            ["active (UTC)", f"{told.first_seen:%Y-%m-%d %H:%M} to {told.last_seen:%Y-%m-%d %H:%M}"],
-            ["raised", f"{told.raised_at:%Y-%m-%d %H:%M}"],
-            ["p-value", f"{told.p_value:.1e}"],
-            ["recommended", told.recommended_action],
-            ["techniques (ATLAS)", ", ".join(told.techniques)],
-            ["verdict", told.verdict or "none yet"],
-        ],
+            ("finding", told.finding_id),
+            ("state", told.lifecycle + (f", merged into {told.merged_into}" if told.merged_into else "")),
+            ("severity", told.severity),
+            ("accounts", f"{told.member_count:,}"),
+            ("requests, answers given", f"{told.requests:,}, {told.answers:,}"),
+            ("active (UTC)", f"{told.first_seen:%Y-%m-%d %H:%M} to {told.last_seen:%Y-%m-%d %H:%M}"),
+            ("raised", f"{told.raised_at:%Y-%m-%d %H:%M}"),
+            ("p-value", f"{told.p_value:.1e}"),
+            ("recommended", told.recommended_action),
+            ("techniques (ATLAS)", ", ".join(told.techniques)),
+            ("verdict", told.verdict or "none yet"),
+        ]
     )
     page.heading("Evidence")
+    # reasons are sentences about the features, in their order; what closed it comes after them
+    texts = [*told.reasons, *[""] * len(campaign.evidence)]
     page.table(
         ["what", "here", "usual", "share of the evidence"],
         [
-            [one.name.replace("_", " "), f"{one.value:.3g}", f"{one.baseline:.3g}", f"{one.contribution:.0%}"]
-            for one in campaign.evidence
+            [
+                f"{one.name.replace('_', ' ')}: {text}" if text else one.name.replace("_", " "),
+                f"{one.value:.3g}", f"{one.baseline:.3g}", f"{one.contribution:.0%}",
+            ]
+            for one, text in zip(campaign.evidence, texts, strict=False)
         ],
-    )
-    for reason in told.reasons:
+    )  # fmt: skip
+    for reason in told.reasons[len(campaign.evidence) :]:
         page.paragraph(reason)
     page.heading("Volume over time")
     _volume(page, campaign)
@@ -170,5 +174,8 @@ def _activity(page: HtmlReport, campaign: CampaignFile) -> None:
         }
         for one in campaign.members
     }
+    if len(rows) > MOST_ROWS or hours > MOST_COLUMNS:
+        shown = f"The busiest {min(len(rows), MOST_ROWS)} members, the last {min(hours, MOST_COLUMNS)} hours."
+        page.paragraph(shown)
     titles = [f"{start + timedelta(hours=n):%m-%d %H:00}" for n in range(hours)]
     page.chart(heat_map(rows, hours, titles=titles))

@@ -16,10 +16,11 @@ from schemas.errors import InvalidSetting
 MOST_MEMBERS = 400
 """Members whose activity and links are read, the busiest first; the counts are of all."""
 MOST_LINKS = 200
+MOST_TIES = 20_000
 LISTED = 50
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -117,7 +118,7 @@ class CampaignFile(msgspec.Struct, frozen=True):
 
 def campaigns(settings: Settings) -> list[Told]:
     """The last told `LISTED` campaigns, newest first. Raises as `agents.sql_client.answer`."""
-    return _ask(settings, f"{_TOLD} ORDER BY told_at DESC, subject_id LIMIT {LISTED}", Told)
+    return _ask(settings, Told, "campaigns_current", f"ORDER BY told_at DESC, subject_id LIMIT {LISTED}")
 
 
 def campaign(settings: Settings, name: str) -> CampaignFile:
@@ -129,74 +130,53 @@ def campaign(settings: Settings, name: str) -> CampaignFile:
     if not _ID.fullmatch(name):
         raise InvalidSetting("ID", f"{name!r} is no id of a campaign", "See `stillwatch campaign list`")
     wanted = f"startsWith(subject_id, '{name}') OR startsWith(finding_id, '{name}')"
-    found = _ask(settings, f"{_TOLD} WHERE {wanted} ORDER BY raised_at DESC LIMIT 2", Told)
+    found = _ask(settings, Told, "campaigns_current", f"WHERE {wanted} ORDER BY raised_at DESC LIMIT 2")
     exact = [one for one in found if name in (one.subject_id, one.finding_id)] or found
     if len(exact) != 1:
         problem = f"several campaigns begin with {name}" if exact else f"the store knows no campaign {name}"
         raise InvalidSetting("ID", problem, "See `stillwatch campaign list`")
     told = exact[0]
-    this = f"finding_id = '{told.finding_id}'"
+    this = f"WHERE finding_id = '{told.finding_id}'"
     busiest = (
-        "SELECT account_id FROM campaign_activity "
-        f"WHERE {this} GROUP BY account_id ORDER BY sum(requests) DESC, account_id LIMIT {MOST_MEMBERS}"
+        f"SELECT account_id FROM campaign_activity {this} "
+        f"GROUP BY account_id ORDER BY sum(requests) DESC, account_id LIMIT {MOST_MEMBERS}"
     )
-    links = _ask(
-        settings,
-        "SELECT kind, toString(value) AS value, members, accounts FROM campaign_links "
-        f"WHERE {this} ORDER BY members DESC, kind, value LIMIT {MOST_LINKS}",
-        Link,
+    activity = (
+        "SELECT activity.account_id AS account_id, sum(activity.requests) AS requests, "
+        "any(member.first_named) AS first_named, groupArray(activity.hour) AS hours, "
+        "groupArray(activity.requests) AS counts "
+        f"FROM (SELECT account_id, hour, requests FROM campaign_activity {this} ORDER BY hour) AS activity "
+        f"INNER JOIN (SELECT account_id, first_named FROM campaign_members {this}) AS member "
+        "ON activity.account_id = member.account_id GROUP BY account_id"
     )
+    features = (
+        "SELECT f.1 AS name, f.2 AS value, f.3 AS baseline, f.4 AS contribution FROM (SELECT arrayJoin("
+        "arrayZip(features.name, features.value, features.baseline, features.contribution)) AS f "
+        f"FROM findings_current {this})"
+    )
+    messages = f"SELECT *, leaked_count AS answers FROM finding_messages {this}"
+    members = f"ORDER BY requests DESC, account_id LIMIT {MOST_MEMBERS}"
+    links = f"ORDER BY members DESC, kind, value LIMIT {MOST_LINKS}"
+    ties = f"WHERE account_id IN ({busiest}) ORDER BY kind, value, account_id LIMIT {MOST_TIES}"
     return CampaignFile(
         told=told,
-        evidence=_ask(
-            settings,
-            "SELECT f.1 AS name, f.2 AS value, f.3 AS baseline, f.4 AS contribution FROM (SELECT arrayJoin("
-            "arrayZip(features.name, features.value, features.baseline, features.contribution)) AS f "
-            f"FROM findings_current WHERE {this}) ORDER BY contribution DESC, name",
-            Evidence,
-        ),
-        steps=_ask(
-            settings,
-            "SELECT time, lifecycle, member_count, leaked_count AS answers FROM finding_messages "
-            f"WHERE {this} ORDER BY sequence",
-            Step,
-        ),
-        links=links,
-        hours=_ask(
-            settings,
-            f"SELECT hour, accounts, requests, answers FROM campaign_hours WHERE {this} ORDER BY hour",
-            Hour,
-        ),
-        members=_ask(
-            settings,
-            "SELECT activity.account_id AS account_id, sum(activity.requests) AS requests, "
-            "any(member.first_named) AS first_named, groupArray(activity.hour) AS hours, "
-            "groupArray(activity.requests) AS counts FROM "
-            f"(SELECT account_id, hour, requests FROM campaign_activity WHERE {this} ORDER BY hour) "
-            "AS activity "
-            f"INNER JOIN (SELECT account_id, first_named FROM campaign_members WHERE {this}) AS member "
-            "ON activity.account_id = member.account_id GROUP BY account_id "
-            f"ORDER BY requests DESC, account_id LIMIT {MOST_MEMBERS}",
-            Busy,
-        ),
-        ties=_ask(
-            settings,
-            "SELECT account_id, kind, toString(value) AS value FROM campaign_member_links "
-            f"WHERE {this} AND account_id IN ({busiest}) ORDER BY kind, value, account_id LIMIT 20000",
-            Tie,
-        ),
+        evidence=_ask(settings, Evidence, f"({features})", "ORDER BY contribution DESC, name"),
+        steps=_ask(settings, Step, f"({messages})", "ORDER BY sequence"),
+        links=_ask(settings, Link, f"({_AS_TEXT} campaign_links {this})", links),
+        hours=_ask(settings, Hour, "campaign_hours", f"{this} ORDER BY hour"),
+        members=_ask(settings, Busy, f"({activity})", members),
+        ties=_ask(settings, Tie, f"({_AS_TEXT} campaign_member_links {this})", ties),
     )
 
 
-_TOLD = (
-    "SELECT tenant_id, subject_id, finding_id, lifecycle, severity, raised_at, told_at, first_seen, "
-    "last_seen, member_count, requests, answers, p_value, summary, reasons, recommended_action, techniques, "
-    "merged_into, verdict FROM campaigns_current"
-)
+_AS_TEXT = "SELECT * REPLACE (toString(value) AS value) FROM"
+"""Values of links have 64 bits, which JSON has not."""
 
 
-def _ask(settings: Settings, sql: str, row: type[T]) -> list[T]:
-    body = answer(settings, sql, "JSONEachRow").body
+def _ask(settings: Settings, row: type[T], source: str, rest: str) -> list[T]:
+    """Rows of a view or of a subquery that has a column for each field of `row`."""
+    columns = ", ".join(row.__struct_fields__)
+    body = answer(settings, f"SELECT {columns} FROM {source} {rest}", "JSONEachRow").body
     return [msgspec.convert(_read(line), row, strict=False) for line in body.splitlines()]
 
 

@@ -15,6 +15,7 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem }
 table { border-collapse: collapse; margin: .6rem 0; font-variant-numeric: tabular-nums }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid #e4e4e0; text-align: right }
 th:first-child, td:first-child { text-align: left }
+.facts td { text-align: left } .facts td:first-child { color: #5f5e5a }
 th { font-weight: 600; border-bottom-color: #b4b2a9 }
 figure { display: inline-block; margin: .5rem 1rem .5rem 0; vertical-align: top }
 .legend span { margin-right: 1rem } .legend { margin: 0 0 0 3rem; font-size: 12px }
@@ -46,6 +47,11 @@ class HtmlReport:
             "<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows
         )
         self._parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+
+    def facts(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Name and value of each."""
+        body = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
+        self._parts.append(f'<table class="facts"><tbody>{body}</tbody></table>')
 
     def write(self, path: Path) -> None:
         """Write the page. Raises `InvalidSetting` where that is not possible."""
