@@ -1,0 +1,43 @@
+"""Who belongs to a suspicious group, and who only writes as it does."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from schemas.evidence import Measure
+from streams.membership import ACCEPTED, log_odds
+from streams.reference import Reference
+from streams.summary_table import ROW, Rows
+
+HOUR = 490_000
+RNG = np.random.default_rng(0)
+SUBJECT = RNG.normal(0, 20, 256)
+
+
+def accounts(number: int, *, subject: np.ndarray, asleep: int, a_day: int) -> Rows:
+    """Accounts made yesterday, all with the same settings, that write of a subject, `asleep` hours a day."""
+    rows = np.zeros(number, ROW)
+    rows["account"], rows["owner"] = np.arange(number), np.arange(number)
+    rows["hour"], rows["created_hour"], rows["prompts"] = HOUR, HOUR - 24, 30
+    rows["mean"] = np.clip(subject + RNG.normal(0, 3, (number, 256)), -127, 127)
+    rows["hourly"][:, asleep:] = RNG.poisson(a_day / (24 - asleep), (number, 24 - asleep)).clip(1)
+    return rows
+
+
+def test_users_of_an_application_are_not_named_for_writing_as_its_abusers_do() -> None:
+    core = accounts(40, subject=SUBJECT, asleep=0, a_day=40)
+    users = accounts(40, subject=SUBJECT, asleep=16, a_day=8)
+    people = accounts(400, subject=RNG.normal(0, 20, (400, 256)), asleep=16, a_day=8)
+    names = ("alike", "constants", "new", "even_volume", "steady")
+    measures = tuple(Measure(name, "", 1.0, 0.1, 12.0, "") for name in names)
+    reference = Reference(accounts=400, centre=np.zeros(256).tobytes(), new_share=0.05)
+
+    def odds(rows: Rows, by_words: bool) -> np.ndarray:
+        return log_odds(rows, core, people, 1.0, measures, reference, HOUR, by_words=by_words)
+
+    assert (odds(core, by_words=True) >= ACCEPTED).mean() > 0.9
+    assert (odds(users, by_words=True) < ACCEPTED).all()
+    assert (odds(people, by_words=False) < ACCEPTED).all()
+    # what else ties a group may outweigh a few hours of sleep
+    drowsy = accounts(40, subject=SUBJECT, asleep=4, a_day=30)
+    assert odds(drowsy, by_words=False).mean() > odds(drowsy, by_words=True).mean()
