@@ -107,7 +107,7 @@ def windows(
         typer.Option("--benign", metavar="FILE", help="Benign prompts (JSON Lines), not the collections."),
     ] = None,
     windows_per_cell: Annotated[int, typer.Option("--windows", help="Windows per cell.", min=1)] = 50,
-    nulls: Annotated[int, typer.Option(help="Benign windows behind a threshold.", min=20)] = 500,
+    nulls: Annotated[int, typer.Option(help="Benign windows behind a threshold.", min=HALVINGS)] = 500,
     details: Annotated[
         Path | None, typer.Option(metavar="OUT", help="Write the figures of every attack family here.")
     ] = None,

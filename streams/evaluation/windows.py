@@ -5,7 +5,7 @@ benign; thresholds from benign-to-benign comparisons only; benign text split by 
 calibration and test.
 
 Thresholds need a reference and windows that share no text. Both come from the calibration roots, split in
-halves again and again; so they hold for half the text and are strict for all of it. Where a window asks
+halves `HALVINGS` times; so they hold for half the text and are strict for all of it. Where a window asks
 for more prompts than there are, prompts are drawn with replacement, which is counted against the evidence
 (see `streams.evaluation.two_sample`). Attack prompts are never repeated within a window: a family too
 small for a cell is left out of it.
@@ -35,8 +35,10 @@ METHODS = (OURS, *PARTS, "mmd", "prada", "seat")
 TARGET_FPR = 0.001
 REFERENCE_PROMPTS = 4000
 """Benign prompts that `crowd` looks for neighbours among."""
-HALVINGS = 20
-"""Splits of the calibration roots behind a threshold."""
+HALVINGS = 100
+"""Splits of the calibration roots behind a threshold. Where text is scarce, windows of one split hold much
+the same text, so what counts is the number of splits: with a fifth of them, and as many windows in all, two
+test halves of sixteen raised alarms on one benign window in five."""
 Scores = dict[str, float]
 
 
