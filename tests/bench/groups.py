@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+import agents  # noqa: F401 - keeps linear algebra to one thread, as in a worker, if it comes before NumPy
 from schemas.evidence import (
     HourMark,
     LinkEvidence,
