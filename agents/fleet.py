@@ -88,6 +88,7 @@ class Fleet:
         detection = settings.detection_config()
         self._ending: asyncio.Future[BaseException | None] = asyncio.get_running_loop().create_future()
         self._state = "starting"
+        self._faust_starts = False
         self._tasks: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.outbox = Outbox(options)
@@ -170,28 +171,38 @@ class Fleet:
             asyncio.get_running_loop().add_signal_handler(number, self.stop)
         self._ready = ready
         memory.suit_a_worker()
-        await self._check_topics()
-        if self.settings.fleet.metrics_port:
-            self.metrics.serve(self.settings.fleet.metrics_host, self.settings.fleet.metrics_port)
+        log.info("worker begins", pid=os.getpid())
+        self._start(self._begin())
         try:
-            await self.outbox.start()
-            for topic in WRITTEN:
-                await self.outbox.learn(topic.name)
-            self._guard.start()
-            for work in (
-                self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),
-                *(agent.checkpoint_regularly(lambda: not self.app.rebalancing) for *_, agent in self._owned),
-            ):  # fmt: skip
-                self._start(work)
-            starting = asyncio.create_task(self.app.start())
-            starting.add_done_callback(self._note_failure)
             error = await self._ending
             if error is not None:
                 raise error
-            await self._stop_in_order(starting)
+            stopping = asyncio.create_task(self._stop_in_order())
+            # not a time-out inside: a task of Faust's may swallow that it is cancelled
+            done, _ = await asyncio.wait({stopping}, timeout=STOP_S)
+            if not done:
+                raise Fatal(f"the worker could not end in order within {STOP_S:.0f} s")
+            stopping.result()
         finally:
             self._guard.stop()
             self._reporter.remove()
+
+    async def _begin(self) -> None:
+        """Reach for the bus and start Faust. May take as long as the bus; an end need not wait for it."""
+        await self._check_topics()
+        if self.settings.fleet.metrics_port:
+            self.metrics.serve(self.settings.fleet.metrics_host, self.settings.fleet.metrics_port)
+        await self.outbox.start()
+        for topic in WRITTEN:
+            await self.outbox.learn(topic.name)
+        self._guard.start()
+        for work in (
+            self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),
+            *(agent.checkpoint_regularly(lambda: not self.app.rebalancing) for *_, agent in self._owned),
+        ):  # fmt: skip
+            self._start(work)
+        self._faust_starts = True
+        await self.app.start()
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -208,19 +219,15 @@ class Fleet:
             error = Fatal(f"unexpected error: {error!r}")
         self._ending.set_result(error)
 
-    async def _stop_in_order(self, starting: asyncio.Task[Any]) -> None:
+    async def _stop_in_order(self) -> None:
         self._state = "stopping"
         self._reporter.report(self._state)
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self.app.stop()
-                starting.cancel()
-                for task in self._tasks:
-                    task.cancel()
-                await self.outbox.stop()
-                await self._lag.stop()
-        except TimeoutError as error:
-            raise Fatal(f"the worker could not end in order within {STOP_S:.0f} s") from error
+        if self._faust_starts:
+            await self.app.stop()
+        for task in self._tasks:
+            task.cancel()
+        await self.outbox.stop()
+        await self._lag.stop()
         log.info("worker stopped", pid=os.getpid())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 
 import structlog
 import uvloop
@@ -39,10 +40,14 @@ async def _run(settings: Settings) -> None:
     def ready() -> None:
         log.info("worker ready", pid=os.getpid(), partitions=sorted(fleet.table.planes))
 
+    code = 0
     try:
         await fleet.run(ready)
     except StillwatchError as error:
         log.critical("worker ends", reason=str(error), error=type(error).__name__)
         err.print(error_panel(error))
-        # Neither Faust's threads nor its tasks may be waited for: they may wait for a bus that is gone.
-        os._exit(exit_code(error))
+        code = exit_code(error)
+    # Neither Faust's threads nor its tasks may be waited for: they may wait for a bus that is gone.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -177,3 +179,14 @@ async def test_a_topic_that_was_away_for_a_moment_is_read_again(fleet: TestFleet
     events = traffic(seed=4, count=500)
     await feed(fleet.connection, events)
     await windows_complete(fleet.connection, len(events), timeout_s=60)
+
+
+async def test_a_worker_ends_although_the_broker_does_not_answer(fleet: TestFleet) -> None:
+    await fleet.prepare()
+    os.kill(fleet.broker.pid, signal.SIGSTOP)
+    try:
+        worker = fleet.start_worker()
+        await fleet.until(lambda _: "worker begins" in fleet.logs(), timeout_s=30)
+        assert await asyncio.to_thread(worker.stop, 20) == 0, fleet.logs()
+    finally:
+        os.kill(fleet.broker.pid, signal.SIGCONT)
