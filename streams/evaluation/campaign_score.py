@@ -26,7 +26,7 @@ class Attack(msgspec.Struct, frozen=True):
 
     name: str
     accounts: frozenset[str]
-    """Those that sent an attack request."""
+    """Its operator's accounts that sent any request: cover is sent by the same hand."""
     start_hour: int
     """Of its first attack request."""
     answer_hours: Ints

@@ -128,7 +128,7 @@ class CampaignRun:
         """Campaign to hour to answers."""
         self._starts: dict[int, int] = {}
         """Campaign to the hour of its first attack request."""
-        self._attacked = np.zeros(self.population.size, np.bool_)
+        self._owned = np.zeros(self.population.size, np.bool_)
         self._row_of = {
             hash64(f"{scenario.tenant_id}:{self.population.account_id(row)}"): row
             for row in range(self.population.size)
@@ -181,7 +181,7 @@ class CampaignRun:
         seen_today[hour.rows] = True
         calls, campaign = hour.calls, self.population.campaign[hour.calls.account]
         attack = (campaign != NOBODY) & ~hour.aside
-        self._attacked[calls.account[attack]] = True
+        self._owned[calls.account[campaign != NOBODY]] = True
         for number in np.unique(campaign[attack]).tolist():
             self._starts.setdefault(number, hour.hour)
             answered = int((campaign[attack & ~calls.failed] == number).sum())
@@ -223,7 +223,7 @@ class CampaignRun:
             findings=self._findings,
             cost=self.cost,
             accounts=self.population.size,
-            attackers=int(self._attacked.sum()),
+            attackers=int(self._owned.sum()),
             hours=self._scenario.duration_s // 3600,
         )
 
@@ -232,7 +232,7 @@ class CampaignRun:
         name = population.account_id
         attacks = []
         for number, starts in sorted(self._starts.items()):
-            rows = np.flatnonzero((population.campaign == number) & self._attacked)
+            rows = np.flatnonzero((population.campaign == number) & self._owned)
             hours = self._answers[number]
             attacks.append(
                 Attack(
