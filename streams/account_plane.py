@@ -19,14 +19,12 @@ from schemas.event import RequestEvent, decode_trusted_event
 from streams import admission, links, windows
 from streams.account_table import RECENT_EVENTS
 from streams.batch import EventBatch
-from streams.config import DetectionConfig
-from streams.detectors.detector import Context, Detector
+from streams.detectors.detector import Context
 from streams.open_hours import RINGS
 from streams.origins import Origin, origin_array
 from streams.plane_output import PlaneOutput
 from streams.plane_time import PlaneTime
 from streams.segment import Segment, segments
-from streams.verdicts import Verdicts
 from streams.windows import HOUR_MS, HOURS, MINUTE_MS, MINUTES
 
 MINUTE_RING = "minute_requests"
@@ -37,23 +35,11 @@ OnLook = Callable[[EventBatch, Slots, NDArray[np.float64], NDArray[np.float64]],
 
 
 class AccountPlane(PlaneTime):
-    """Detection in one partition of the requests topic.
+    """Detection in one partition of the requests topic; arguments as of `PlaneTime`."""
 
-    Args:
-        verdicts: what analysts say, kept up to date by whoever made it; the others as of `PlaneState`.
-    """
-
-    def __init__(
-        self,
-        config: DetectionConfig,
-        partition: int = 0,
-        detectors: Sequence[Detector] | None = None,
-        verdicts: Verdicts | None = None,
-    ) -> None:
-        super().__init__(config, partition, detectors, verdicts)
-        self.on_look: OnLook | None = None
-        """For evaluation: told of every scoring, with the batch, the places in it of the events that accounts
-        were scored at, their calibrated nats (m, detectors), and fused (m,)."""
+    on_look: OnLook | None = None
+    """For evaluation: told of every scoring, with the batch, the places in it of the events that accounts
+    were scored at, their calibrated nats (m, detectors), and fused (m,)."""
 
     decode: Callable[[bytes], RequestEvent] = staticmethod(decode_trusted_event)
     """Value of a record of the requests topic to its event."""
