@@ -73,11 +73,11 @@ def resend(connection: Connection, group_id: str, wanted: Wanted) -> Resent:
             try:
                 async for _, letter in _letters(consumer):
                     if wanted(letter) and can_be_sent(letter):
-                        await producer.send(letter.origin_topic, letter.payload)
+                        # one by one: what was not acknowledged must not count as looked at
+                        await producer.send_and_wait(letter.origin_topic, letter.payload)
                         sent += 1
                     else:
                         skipped += 1
-                await producer.flush()
                 await consumer.commit()
             finally:
                 await producer.stop()
