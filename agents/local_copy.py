@@ -3,7 +3,8 @@
 Optional (``fleet.local_state``), and never the truth: the changelog is. A copy says of which log it is and up
 to which offset; whoever takes a partition feeds the copy first and then what the log holds beyond. It is
 thrown away when it belongs to another log (the topic was made anew), when it is older than `FRESH_S` (the log
-may have forgotten which keys were deleted since), and when RocksDB cannot read it.
+may have forgotten which keys were deleted since), and when RocksDB cannot read it. A disk that is full or
+broken costs the copy, never the worker.
 
 Written without fsync: after a power failure it ends earlier, which the log makes up for.
 """
@@ -13,10 +14,10 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -33,6 +34,8 @@ WRITE_BUFFER_BYTES = 4 * 1024 * 1024
 """Two of them a partition, which with its block cache bounds what a copy takes of memory."""
 READ_CHANGES = 5000
 _META = b"\x00copy"
+
+T = TypeVar("T")
 
 
 class Meta(msgspec.Struct, array_like=True):
@@ -71,9 +74,9 @@ class LocalCopy:
         self.end = meta.end
 
     def read(self) -> Iterator[list[Change]]:
-        """All changes it holds, some thousands at a time."""
+        """All changes it holds, some thousands at a time. Raises `OSError`."""
         pairs = ((key, value) for key, value in self._db.items() if key != _META)
-        while some := list(islice(pairs, READ_CHANGES)):
+        while some := _tried(lambda: list(islice(pairs, READ_CHANGES))):
             yield some
 
     def apply(self, changes: Iterable[Change], end: int | None = None) -> None:
@@ -81,6 +84,9 @@ class LocalCopy:
 
         Args:
             end: where the log ends with them; None while the log is still being read.
+
+        Raises:
+            OSError: they cannot be written.
         """
         from rocksdict import WriteBatch
 
@@ -93,7 +99,7 @@ class LocalCopy:
         if end is not None:
             self.end = end
             batch.put(_META, msgspec.msgpack.encode(Meta(self._log_id, end, int(time.time()))))
-        self._db.write(batch)
+        _tried(lambda: self._db.write(batch))
 
     def close(self) -> None:
         """Let another process have it."""
@@ -143,6 +149,26 @@ class LocalCopies:
         except OSError as error:
             log.warning("no local copy of state", partition=partition, problem=str(error))
 
+    def apply(self, partition: int, changes: Iterable[Change], end: int | None = None) -> None:
+        """`LocalCopy.apply` where there is a copy. One that cannot be written is done without from now on."""
+        if copy := self[partition]:
+            try:
+                copy.apply(changes, end)
+            except OSError as error:
+                log.warning("no local copy of state any more", partition=partition, problem=str(error))
+                self.close(partition)
+
+    def discard(self, partition: int, error: OSError) -> None:
+        """Throw a copy away that cannot be read."""
+        log.warning("local copy of state thrown away", partition=partition, problem=str(error))
+        self.close(partition)
+        shutil.rmtree(self._folder / str(partition), ignore_errors=True)
+
+    def keep_only(self, partitions: Collection[int]) -> None:
+        """Close the copies of all other partitions."""
+        for partition in set(self._open) - set(partitions):
+            self.close(partition)
+
     def close(self, partition: int) -> None:
         """The partition is given away."""
         copy = self._open.pop(partition, None)
@@ -180,7 +206,12 @@ def _open(folder: Path) -> Any:
     options.set_write_buffer_size(WRITE_BUFFER_BYTES)
     options.set_max_write_buffer_number(2)
     options.set_keep_log_file_num(2)
+    return _tried(lambda: Rdict(str(folder), options))
+
+
+def _tried(use: Callable[[], T]) -> T:
+    """Raises `OSError`, where rocksdict raises nothing more special than `Exception`."""
     try:
-        return Rdict(str(folder), options)
-    except Exception as error:  # rocksdict raises nothing more special
+        return use()
+    except Exception as error:
         raise OSError(str(error)) from error

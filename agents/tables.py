@@ -26,7 +26,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.local_copy import LocalCopies, LocalCopy, identity
+from agents.local_copy import LocalCopies, identity
 from agents.outbox import Outbox
 from agents.stretches import Change, Stretches, stretch
 from schemas.errors import BusUnavailable, Fatal
@@ -98,6 +98,8 @@ class PlaneTable(Generic[P]):
         """
         for partition in set(self.planes) - set(partitions):
             self.drop(partition)
+        if self._copies is not None:
+            self._copies.keep_only(partitions)  # also of planes that were never complete
         if not partitions:
             return True
         async with self._consumer() as consumer:
@@ -142,8 +144,8 @@ class PlaneTable(Generic[P]):
         def restore(place: TopicPartition, records: list[ConsumerRecord]) -> None:
             changes = stretches[place].read(records)
             planes[place].restore(changes)
-            if copy := self._copy(place.partition):
-                copy.apply(changes)
+            if self._copies is not None:
+                self._copies.apply(place.partition, changes)
             self.restored += len(records)
 
         if not await self._read(consumer, wanted, restore, still_valid, starts):
@@ -153,8 +155,8 @@ class PlaneTable(Generic[P]):
         for place, partition in stale.items():
             self.planes[partition] = planes[place]
             self._ends[partition] = ends[place]
-            if copy := self._copy(partition):
-                copy.apply((), ends[place])
+            if self._copies is not None:
+                self._copies.apply(partition, (), ends[place])
         log.info(
             "planes restored",
             topic=self._topic,
@@ -165,23 +167,25 @@ class PlaneTable(Generic[P]):
         )
         return True
 
-    def _copy(self, partition: int) -> LocalCopy | None:
-        return None if self._copies is None else self._copies[partition]
-
     async def _restore_copies(
-        self, consumer: AIOKafkaConsumer, planes: Mapping[TopicPartition, P], ends: Mapping[Any, int]
+        self, consumer: AIOKafkaConsumer, planes: dict[TopicPartition, P], ends: Mapping[Any, int]
     ) -> dict[TopicPartition, int]:
-        """Restore what lies on the local disk; returns the offsets from which the changelog is to be read."""
+        """Restore what lies on the local disk; returns the offsets from which the changelog is to be read. A
+        plane whose copy turns out to be unreadable is made anew."""
         if self._copies is None:
             return {}
         await self._copies.open(consumer, {place.partition: place for place in planes}, ends)
         starts = {}
-        for place, plane in planes.items():
+        for place, plane in list(planes.items()):
             if copy := self._copies[place.partition]:
-                starts[place] = copy.end
-                for changes in copy.read():
-                    plane.restore(changes)
-                    await asyncio.sleep(0)  # heartbeats
+                try:
+                    for changes in copy.read():
+                        plane.restore(changes)
+                        await asyncio.sleep(0)  # heartbeats
+                    starts[place] = copy.end
+                except OSError as error:
+                    self._copies.discard(place.partition, error)
+                    planes[place] = self.new_plane(place.partition)
         return starts
 
     @staticmethod
@@ -299,5 +303,4 @@ class PlaneTable(Generic[P]):
         if self._copies is not None:
             for _, log_id in begin:
                 self._copies.begin(partition, log_id)
-        if copy := self._copy(partition):
-            copy.apply(changes, self._ends[partition])
+            self._copies.apply(partition, changes, self._ends[partition])

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from aiokafka import ConsumerRecord
 
-from agents.local_copy import LocalCopies
+from agents.local_copy import LocalCopies, LocalCopy
 from agents.outbox import Outbox
-from agents.stretches import FIRST, IDENTITY, LAST, stretch
+from agents.stretches import FIRST, IDENTITY, LAST, Change, stretch
 from agents.tables import PlaneTable
 from infra.kafka import admin
 from infra.kafka.connection import Connection
@@ -110,6 +110,44 @@ async def test_with_a_copy_on_the_disk_only_the_rest_is_read(
     assert again.planes[0].process(events[800:], range(800, 1200)) == undisturbed.process(
         events[900:], range(900, 1200)
     )
+
+
+async def test_a_copy_that_cannot_be_read_or_written_costs_nothing_but_itself(
+    kafka: Connection, outbox: Outbox, changelog: Topic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events = traffic(seed=10, count=600)
+    undisturbed = AccountPlane(CONFIG, 0)
+    undisturbed.process(events[:300], range(300))
+    first = table(kafka, outbox, changelog, copies=LocalCopies(tmp_path))
+    await first.assign({0}, lambda: True)
+    first.planes[0].process(events[:300], range(300))
+    await first.write(0, first.planes[0].take_changes())
+    first.drop(0)
+
+    def broken(*_: object) -> Iterator[list[Change]]:
+        yield [(b"default:from-a-broken-copy", None)]
+        raise OSError("a block does not fit its checksum")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalCopy, "read", broken)
+        heir = table(kafka, outbox, changelog, copies=LocalCopies(tmp_path))
+        await heir.assign({0}, lambda: True)
+    assert heir.planes[0].stats() == undisturbed.stats()
+    heir.drop(0)
+
+    def full(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    third = table(kafka, outbox, changelog, copies=LocalCopies(tmp_path))
+    await third.assign({0}, lambda: True)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalCopy, "apply", full)
+        third.planes[0].process(events[300:], range(300, 600))
+        await third.write(0, third.planes[0].take_changes())
+    last = table(kafka, outbox, changelog, copies=LocalCopies(tmp_path))
+    await last.assign({0}, lambda: True)
+    undisturbed.process(events[300:], range(300, 600))
+    assert last.planes[0].stats() == undisturbed.stats()
 
 
 async def test_a_torn_write_is_as_if_it_had_not_been(
