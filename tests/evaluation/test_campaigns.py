@@ -130,6 +130,17 @@ WORLD = World(
 )
 
 
+def test_an_operators_account_is_no_innocent_while_it_sends_cover() -> None:
+    covered = msgspec.structs.replace(HYDRA, accounts=30, cover=0.97)
+    scenario = Scenario(
+        accounts=100, seed=3, duration_s=24 * 3600, campaigns=(covered,),
+        without=("assistant", "processor", "batch", "inline-batch"),
+    )  # fmt: skip
+    run = CampaignRun(scenario, DetectionConfig(), SECRET, comparisons=False)
+    # at 25 requests a day, 0.8 of them attack: about half of the accounts have sent none
+    assert run.run(lambda _: None).attackers == 30
+
+
 def test_scores_of_alarms() -> None:
     alarms = [
         Alarm("f1", 102, [f"a{n}" for n in range(8)]),
