@@ -102,18 +102,16 @@ def fit(means: Floats, prompts: Floats, noise: Floats) -> Model:
         prompts: (m, 64) one prompt each that is part of the mean.
         noise: (m,).
     """
-    prior_within = structure_prior.WITHIN_SHARE * structure_prior.COVARIANCE
-    prior_between = structure_prior.COVARIANCE - prior_within
     # a prompt deviates from a mean it is part of by (1 - 1/n) of the variance within
     deviations = (prompts - means) / np.sqrt(1 - noise)[:, None]
     weights = np.ones(len(means))
     for _ in range(ROUNDS):
         total = weights.sum() + PRIOR_ACCOUNTS
         center = (weights @ means + PRIOR_ACCOUNTS * structure_prior.MEAN) / total
-        within = (_scatter(deviations, weights) + PRIOR_ACCOUNTS * prior_within) / total
+        within = (_scatter(deviations, weights) + PRIOR_ACCOUNTS * structure_prior.WITHIN) / total
         spread = _scatter(means - center, weights) - (weights @ noise) * within
-        between = (spread + PRIOR_ACCOUNTS * prior_between) / total
-        model = _diagonalised(center, within, between, len(means))
+        between = (spread + PRIOR_ACCOUNTS * structure_prior.BETWEEN) / total
+        model = diagonalised(center, within, between, len(means))
         if not len(means):
             break
         weights = np.minimum(1.0, FAR / np.maximum(model.distance(means, noise), 1e-9))
@@ -131,7 +129,8 @@ def _ridged(covariance: Floats) -> Floats:
     return result
 
 
-def _diagonalised(center: Floats, within: Floats, between: Floats, accounts: int) -> Model:
+def diagonalised(center: Floats, within: Floats, between: Floats, accounts: int) -> Model:
+    """The model of a mean (64,) and two covariances (64, 64), steadied by `RIDGE`."""
     whiten = np.linalg.inv(np.linalg.cholesky(_ridged(within)))
     values, vectors = np.linalg.eigh(whiten @ _ridged(between) @ whiten.T)
     return Model(center, vectors.T @ whiten, np.maximum(values, 1e-3), accounts)

@@ -36,6 +36,8 @@ STRUCTURE = slice(GROUP, 2 * GROUP)
 got no positive weight beside it, and it is the one group that needs no live data."""
 
 LENGTH_SQUARED = 4.0
+LONGEST_SQUARED = 1.5 * LENGTH_SQUARED
+"""Vectors longer than this on average are no fingerprints of ours, and are not judged."""
 MIN_PROMPTS = 6
 MIN_CHARS = 20
 """"continue", "yes", "try again": no task, and alike without meaning anything."""
@@ -198,7 +200,8 @@ class Shift(Detector):
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         mine = self.mine(table)
         nats = np.zeros(len(slots))
-        ready = np.flatnonzero(mine["count"][slots] >= MIN_PROMPTS)
+        ours = mine["own"][slots] <= LONGEST_SQUARED * SCALE**2 * mine["squares"][slots]
+        ready = np.flatnonzero((mine["count"][slots] >= MIN_PROMPTS) & ours)
         if len(ready):
             here, hours = slots[ready], context.hours[ready]
             measured, n, score = self._measure(table, here, replace(context, hours=hours))

@@ -45,9 +45,11 @@ END_USERS_SHARE = 0.97
 MANY_END_USERS = 4
 
 BY_HAND = ((5.0, 3.0), (10.0, 6.5), (20.0, 8.5), (40.0, 11.0), (64.0, 14.5), (128.0, 20.0))
-"""Prompts to the most nats they can give. People fill templates of their own by hand: of 9,440 real
-conversations 13 have eight prompts in a row that start or end alike, 9 have ten, 3 have sixteen, 2 have
-twenty-five and 1 has forty. Beyond that is extrapolated."""
+"""Prompts in one mould to the most nats they can give. People fill templates of their own by hand: of 9,440
+real conversations 13 have eight prompts in a row that start or end alike, 9 have ten, 3 have sixteen, 2 have
+twenty-five and 1 has forty. Beyond that is extrapolated. Prompts alike count by their share of all: a person
+who begins half of a hundred prompts with one phrase has a habit (of 120 conversations with sixty prompts or
+more, nine have a third alike and two a half), and a pipeline writes nothing else."""
 
 
 def chernoff_nats(hits: Scores, trials: Scores, share: Scores) -> Scores:
@@ -149,7 +151,8 @@ class Template(Detector):
         mine = self.mine(table)
         alike, total, share = self._shape(mine, slots)
         length, most = np.array(BY_HAND).T
-        bound = np.interp(np.log(np.maximum(total, 1.0)), np.log(length), most)
+        moulded = alike * alike / np.maximum(total, 1.0)
+        bound = np.interp(np.log(np.maximum(moulded, 1.0)), np.log(length), most)
         nats = np.minimum(chernoff_nats(alike, total, share) - LOOKS_NATS, bound)
         nats = np.where(total >= MIN_PROMPTS, nats, 0.0)
         high = np.flatnonzero(nats > PURPOSE_NATS)

@@ -23,10 +23,18 @@ def sample(rng: np.random.Generator, hour: int, shift: float = 0.0) -> Sample:
     )
 
 
-def test_the_prior_is_a_covariance() -> None:
-    assert structure_prior.COVARIANCE.shape == (GROUP, GROUP)
-    assert np.linalg.eigvalsh(structure_prior.COVARIANCE).min() > 0
-    assert 1.0 < np.trace(structure_prior.COVARIANCE) < 4.0
+def test_the_prior_is_two_covariances() -> None:
+    for covariance in (structure_prior.WITHIN, structure_prior.BETWEEN):
+        assert covariance.shape == (GROUP, GROUP)
+        assert np.linalg.eigvalsh(covariance).min() > -1e-4
+    assert 1.0 < np.trace(structure_prior.WITHIN + structure_prior.BETWEEN) < 4.0
+    assert np.trace(structure_prior.WITHIN) > 2 * np.trace(structure_prior.BETWEEN)
+
+
+def test_the_prior_is_packed_as_it_is_unpacked() -> None:
+    shipped = structure_prior.MEAN, structure_prior.WITHIN, structure_prior.BETWEEN
+    for got, expected in zip(structure_prior.unpack(structure_prior.pack(*shipped)), shipped, strict=True):
+        np.testing.assert_allclose(got, expected)
 
 
 def test_the_prior_fits_what_people_write() -> None:
