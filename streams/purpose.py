@@ -29,6 +29,24 @@ BRIEF_TOKENS = 100
 """Answers shorter than this on average are labels and fields, no training data."""
 
 
+SYSTEM_SHARE = 0.9
+SERVES_END_USERS = 4
+
+
+def application(
+    table: AccountTable, slots: NDArray[np.intp]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which accounts send a system prompt throughout, and which serve several end users, each (m,); as
+    `streams.detectors.template` counts, and nobody where it does not."""
+    if "template" not in (table.dtype.names or ()):
+        nobody = np.zeros(len(slots), np.bool_)
+        return nobody, nobody
+    seen = table.rows["template"][slots]
+    system: NDArray[np.bool_] = seen["with_system"] > SYSTEM_SHARE * np.maximum(seen["total"], 1)
+    serves: NDArray[np.bool_] = np.bitwise_count(seen["end_users"]) >= SERVES_END_USERS
+    return system, serves
+
+
 def shown(table: AccountTable, slots: NDArray[np.intp], cold: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Which accounts show an innocent purpose, (m,).
 

@@ -1,16 +1,11 @@
-"""All account detectors, by name. Adding one is: a file beside this one, and a line here.
-
-There is no detector of *coverage* (how fast an account reaches new regions of prompt space, counted by
-HyperLogLog over locality-sensitive cells). `shift` measures the same two things from the same vectors without
-cells: how far an account's prompts lie apart, and the missing drift between consecutive prompts that tells a
-task list from a person.
-"""
+"""All account detectors, by name. Adding one is: a file beside this one, and a line here."""
 
 from __future__ import annotations
 
 from streams.detectors.burst import Burst
 from streams.detectors.cadence import Cadence
 from streams.detectors.capability import Capability
+from streams.detectors.coverage import Coverage
 from streams.detectors.detector import Detector
 from streams.detectors.drift import Drift
 from streams.detectors.harvest import Harvest
@@ -22,7 +17,7 @@ from streams.detectors.shift import Shift
 from streams.detectors.template import Template
 
 DETECTORS: tuple[type[Detector], ...] = (
-    Burst, Drift, Template, Cadence, Capability, Reasoning, Harvest, Pivot, Ramp, Shift, Novelty,
+    Burst, Drift, Template, Cadence, Capability, Reasoning, Harvest, Pivot, Ramp, Shift, Coverage, Novelty,
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from streams.account_table import AccountTable
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.features import GROUP, SCALE
 from streams.population import Population, Sample
-from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, shown
+from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, application, shown
 from streams.segment import Segment, stretch_lengths, stretches
 
 STRUCTURE = slice(GROUP, 2 * GROUP)
@@ -67,7 +67,6 @@ close for ten false alerts per million account-days, however it is weighted; at 
 to 9.3. The template repeating does not decide it either: 32 of these conversations hold ten prompts in a row
 that begin or end alike, and cut out by themselves they score up to 5.6."""
 
-SERVES_END_USERS = 4
 SAMPLE_HOURS = 24
 SAMPLE_NATS = 3.0
 SAMPLE_ALIKE = 0.73
@@ -221,14 +220,10 @@ class Shift(Detector):
 
     def _most(self, table: AccountTable, slots: Slots) -> Scores:
         """What content may say at most about accounts of this kind, nats, (m,)."""
-        mine, rows = self.mine(table), table.rows
+        mine = self.mine(table)
         cold = mine["cold"][slots] >= COLD_SHARE * mine["count"][slots]
-        purpose = shown(table, slots, cold)
-        serves = np.zeros(len(slots), np.bool_)
-        if "template" in (rows.dtype.names or ()):
-            seen = rows["template"][slots]
-            purpose |= seen["with_system"] > 0.9 * np.maximum(seen["total"], 1)
-            serves = np.bitwise_count(seen["end_users"]) >= SERVES_END_USERS
+        system, serves = application(table, slots)
+        purpose = system | shown(table, slots, cold)
         most: Scores = np.where(serves, 0.0, np.where(purpose, PURPOSE_NATS, np.inf))
         return most
 

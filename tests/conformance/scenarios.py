@@ -304,6 +304,16 @@ def conveyor(seed: int) -> Iterator[RequestEvent]:
         yield written("conveyor", number, at_s, rng, attacks.pipeline(seed, Dice(seed, number)))
 
 
+def press(seed: int) -> Iterator[RequestEvent]:
+    """A few hundred different numbers in one short mould."""
+    rng = random.Random(seed)
+    at_s = 0.0
+    for number in range(250):
+        at_s += rng.expovariate(1 / 500)
+        text = f"What is {rng.randrange(100, 999)} times {rng.randrange(100, 999)} in words, please?"
+        yield written("press", number, at_s, rng, text)
+
+
 def talkers(seed: int) -> Iterator[RequestEvent]:
     """Thirty people who talk about a few lasting interests, each in a style of their own."""
     rng = random.Random(seed)
@@ -326,6 +336,7 @@ FIRES: dict[str, Scenario] = {
     "burst": eruption,
     "cadence": clockwork,
     "capability": curriculum,
+    "coverage": press,
     "drift": takeover,
     "harvest": squeeze,
     "novelty": stranger,
