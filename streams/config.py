@@ -25,8 +25,9 @@ class DetectionConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     lateness_s: Annotated[int, Meta(ge=0, le=1800)] = 60
     """How far behind the newest event of its partition an event may be and still be in time."""
-    episode_quiet_s: Annotated[int, Meta(ge=60)] = 3600
-    """An episode closes after this long without new evidence."""
+    episode_quiet_s: Annotated[int, Meta(ge=60)] = 2 * 86_400
+    """An episode closes after this long without new evidence: so long that a nightly job, or a slow account
+    that is looked at once a day, is one finding and not one each time."""
     alerts_per_million_account_days: Annotated[float, Meta(gt=0)] = 10.0
     """Allowed false alerts; see `streams.budget`."""
     max_accounts_per_partition: Annotated[int, Meta(ge=16)] = 250_000

@@ -73,6 +73,15 @@ def application(seed: int) -> Iterator[RequestEvent]:
         yield event("app", number, at_s, rng, template_hash=head, system_hash=system, end_user_id=user)
 
 
+def habit(seed: int) -> Iterator[RequestEvent]:
+    """A writer who begins every second prompt with the same words, for days."""
+    rng = random.Random(seed)
+    head, at_s = digest(rng), 0.0
+    for number in range(300):
+        at_s += rng.expovariate(1 / 600)
+        yield event("habit", number, at_s, rng, **({"template_hash": head} if rng.random() < 0.5 else {}))
+
+
 def retries(seed: int) -> Iterator[RequestEvent]:
     """A client that repeats one failing request."""
     rng = random.Random(seed)
@@ -351,6 +360,7 @@ SILENT: dict[str, Scenario] = {
     "person": person,
     "constant": constant,
     "application": application,
+    "habit": habit,
     "retries": retries,
     "programmer": programmer,
     "tutor": tutor,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from schemas.event import RequestEvent
+from schemas.finding import Lifecycle
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from streams.plane_state import STAGGER_MS
@@ -37,3 +39,19 @@ def test_a_restored_plane_still_owes_the_hour_that_was_not_due() -> None:
     again.restore(plane.take_changes())
     (closed,) = again.process([event(due)], offsets=[2]).profiles
     assert (closed.window_start, closed.requests) == (NINE, 1)
+
+
+def test_an_account_that_is_suspicious_every_night_is_one_finding() -> None:
+    """Twelve prompts of one template a night, and nothing by day: one episode, told again as it grows."""
+    plane, findings = AccountPlane(CONFIG), []
+    for number in range(12 * 14):
+        night, turn = divmod(number, 12)
+        text = {"fingerprint_id": "test/k1", "prompt_hash": f"prompt {number}", "template_hash": "one"}
+        nightly = event(NINE + timedelta(days=night, minutes=turn))
+        findings += plane.process([msgspec.structs.replace(nightly, **text)]).findings
+    findings += plane.process([event(NINE + timedelta(days=17))]).findings
+    told = [one.lifecycle for one in findings]
+    assert len({one.finding_id for one in findings}) == 1
+    assert told[0] is Lifecycle.CREATE
+    assert told[-1] is Lifecycle.CLOSE
+    assert set(told[1:-1]) == {Lifecycle.UPDATE}
