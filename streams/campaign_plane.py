@@ -24,8 +24,8 @@ from streams.group_statistics import FEWEST_MEMBERS
 from streams.hour_marks import NEVER, HourMarks
 from streams.windows import HOUR_MS
 
-GROWTH_MEMBERS, GROWTH_REQUESTS = 1.25, 2.0
-SETTLED_HOURS = 6
+GROWTH_MEMBERS, GROWTH_REQUESTS = 1.1, 2.0
+SETTLED_HOURS = 2
 """New members are told of after this long at the latest, however few."""
 QUIET_HOURS = 24
 MAX_MEMBERS = 100_000

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, chdtr
 
 from schemas.evidence import LinkKind, Measure
-from streams.reference import FEWEST_PROMPTS, NEW_H, STEADY, Reference, directions, steadiness, volume
+from streams.reference import FEWEST_TOGETHER, NEW_H, STEADY, Reference, directions, steadiness, volume
 
 Rows = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -129,8 +129,7 @@ def judge(
     if len(inside) < FEWEST_MEMBERS or len(np.unique(inside["owner"])) < FEWEST_OWNERS:
         return None
     constants = _constants(inside, reference)
-    everybody = bool(core.all()) and kind != LinkKind.BEHAVIOUR
-    even, steady = _even(inside, everybody), _steady(inside, reference)
+    even, steady = _even(inside, None if kind == LinkKind.BEHAVIOUR else rows), _steady(inside, reference)
     identity, age = _identity(kind, owners_inside, exponent), _age(inside, reference, hour)
     families = {
         "sameness": measure.nats + (min(constants.nats, 3.0) if measure.nats >= NEEDED else 0.0),
@@ -151,7 +150,7 @@ def judge(
 def _core(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]:
     """The largest set that writes alike, and how surprising its size is; everybody where nothing is."""
     everybody = np.ones(len(rows), np.bool_)
-    written = np.flatnonzero(rows["prompts"] >= FEWEST_PROMPTS)
+    written = np.flatnonzero(rows["prompts"] >= FEWEST_TOGETHER)
     nothing = Measure("alike", "sameness", 0.0, COHERENT_SHARE, 0.0, "they write about different things")
     if len(written) < FEWEST_MEMBERS or not reference.centre:
         return everybody, nothing
@@ -170,37 +169,47 @@ def _core(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]
     return core, Measure("alike", "sameness", share, COHERENT_SHARE, min(nats, FAMILY_CAP), text)
 
 
-def _even(rows: Rows, everybody: bool) -> Measure:
+def _even(core: Rows, everybody: Rows | None) -> Measure:
     """Daily volumes nearer to each other than those of innocent accounts ever are.
 
     Two tests, of which the weaker counts. The spread of the logs against `INNOCENT_LOG_SD`; and how few
     lie far above the median, because a core leaves out those who sent little, which makes any group look
     even from below: the volumes of innocent accounts beyond *any* bound fall off like ``INNOCENT_EXCESS``.
-    Where `everybody` behind a link is in the core nothing has been left out, and the variance of the logs
-    tells of ten accounts what the median deviation tells of thirty.
+    Of `everybody` behind a link nobody has been left out, so there the variance of the logs alone tells of
+    ten accounts what the median deviation tells of thirty. What tells more counts.
     """
-    requests = volume(rows)
+    requests = volume(core)
     middle = float(np.median(requests))
     logs = np.log(np.maximum(requests, 0.5))
     spread = MAD_TO_SD * float(np.median(np.abs(logs - np.median(logs))))
     usual = float(np.sqrt(INNOCENT_LOG_SD**2 + 1 / max(middle, 1.0)))
     nats = 0.0
     if middle >= EVEN_FROM:
-        freedom = MAD_EFFICIENCY * (len(rows) - 1)
+        freedom = MAD_EFFICIENCY * (len(core) - 1)
         narrow = -float(chdtr_log(freedom, freedom * (spread / usual) ** 2))
         # so far above the median that chance alone, as in a Poisson process, seldom gets there
         factor = max(1.5, 1 + CHANCE_SDS / float(np.sqrt(middle)))
         beyond = int((requests > factor * middle).sum())
         share = 0.5 * factor ** (-1 / INNOCENT_EXCESS)
-        nats = min(narrow, -float(np.log(bdtr(beyond, len(rows), share))))
-        if everybody:
-            varied = float(((logs - logs.mean()) ** 2).sum())
-            nats = max(nats, -chdtr_log(len(rows) - 1, varied / usual**2))
+        nats = min(narrow, -float(np.log(bdtr(beyond, len(core), share))))
+    if everybody is not None:
+        nats = max(nats, _varied(everybody))
     text = (
         f"daily volumes lie within a factor of {np.exp(spread):.1f} of {middle:.0f} requests; "
         f"a factor of {np.exp(usual):.1f} or more is usual"
     )
     return Measure("even_volume", "machine", spread, usual, float(np.clip(nats, 0.0, FAMILY_CAP)), text)
+
+
+def _varied(everybody: Rows) -> float:
+    """Nats for so small a variance of the logs of daily volumes."""
+    requests = volume(everybody)
+    middle = float(np.median(requests))
+    if middle < EVEN_FROM:
+        return 0.0
+    logs = np.log(np.maximum(requests, 0.5))
+    varied = float(((logs - logs.mean()) ** 2).sum()) / (INNOCENT_LOG_SD**2 + 1 / middle)
+    return -chdtr_log(len(everybody) - 1, varied)
 
 
 def chdtr_log(freedom: float, value: float) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from schemas.evidence import Measure
 from streams.group_statistics import MAD_TO_SD, NEEDED
-from streams.reference import FEWEST_PROMPTS, NEW_H, Reference, directions, steadiness, volume
+from streams.reference import FEWEST_TOGETHER, NEW_H, Reference, directions, steadiness, volume
 
 Rows = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ a new application's users have all three. What they do by the clock must say the
 
 def heading(core: Rows, reference: Reference) -> Floats:
     """float64 (256,): unit vector from the population's mean prompt to the core's; zeros without content."""
-    written = core[core["prompts"] >= FEWEST_PROMPTS]
+    written = core[core["prompts"] >= FEWEST_TOGETHER]
     if not len(written) or not reference.centre:
         return np.zeros(core["mean"].shape[1])
     centre: Floats = directions(written, reference.mean()).mean(axis=0)
@@ -88,8 +88,8 @@ def log_odds(
 def _writing(rows: Rows, core: Rows, outside: Rows, reference: Reference) -> Floats:
     """Share of the core that is no nearer to its centre, against the share of ordinary accounts that is no
     farther: a likelihood ratio without a model of either."""
-    written = core[core["prompts"] >= FEWEST_PROMPTS]
-    outside = outside[outside["prompts"] >= FEWEST_PROMPTS]
+    written = core[core["prompts"] >= FEWEST_TOGETHER]
+    outside = outside[outside["prompts"] >= FEWEST_TOGETHER]
     if not len(written):
         return np.zeros(len(rows))
     mean, centre = reference.mean(), heading(core, reference)
@@ -101,7 +101,7 @@ def _writing(rows: Rows, core: Rows, outside: Rows, reference: Reference) -> Flo
     # nearer than usual for the core is no evidence against belonging to it
     # who writes otherwise is not named for being as new, even and sleepless as another operator's accounts
     ratio = np.clip(np.log(np.minimum(2 * below, 1.0) / above), -12.0, 6.0)
-    return np.where(rows["prompts"] >= FEWEST_PROMPTS, ratio, 0.0)
+    return np.where(rows["prompts"] >= FEWEST_TOGETHER, ratio, 0.0)
 
 
 def _yes_or_no(own: NDArray[np.bool_], inside: float, outside: float) -> Floats:

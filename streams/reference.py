@@ -21,7 +21,10 @@ FEWEST_ACCOUNTS = 100
 """Below this the priors hold."""
 SAMPLE = 1024
 FEWEST_PROMPTS = 5
-"""Below this an account's mean prompt says little."""
+"""Below this an account's mean prompt says little of it among strangers."""
+FEWEST_TOGETHER = 2
+"""The same among accounts that a link ties: means of so few prompts are seldom alike by chance (2 of 1,000
+pairs of simulated strangers, and 15 of longer means), and those of one task list are."""
 FEWEST_REQUESTS = 6
 """Below this an account's hours say little."""
 SHORTEST_SPAN_H = 6
