@@ -23,6 +23,7 @@ RUNBOOK = (
 FALSE_POSITIVES = (
     "A product that polls the API on a schedule from accounts of its many customers",
     "A class or a contest that gives each participant an account and the same tasks",
+    "An agency that has opened accounts on its own card for the users of one new application",
 )
 
 
