@@ -9,6 +9,7 @@ from rich.table import Table
 
 from agents.charts import bar_chart
 from agents.html_report import HtmlReport
+from agents.spending import Spent
 from schemas.finding import Lifecycle
 from streams.evaluation.campaign_score import POPULATION, Score
 from streams.evaluation.campaigns import Outcome
@@ -101,7 +102,7 @@ def _costs(outcome: Outcome) -> list[list[str]]:
     ]
 
 
-def campaign_facts(outcome: Outcome, scenario: Scenario, wall_s: float, peak_mb: float) -> str:
+def campaign_facts(outcome: Outcome, scenario: Scenario, spent: Spent) -> str:
     """What was run, in a sentence or two."""
     score, cost = outcome.score, outcome.cost
     parts = (
@@ -111,7 +112,7 @@ def campaign_facts(outcome: Outcome, scenario: Scenario, wall_s: float, peak_mb:
         "account-days).",
         f"Leaked until half of the members were named: {score.leaked_before_half_named:,}, until nine in "
         f"ten: {score.leaked_before_most_named:,}.",
-        f"{wall_s:,.0f} s wall, peak {peak_mb:,.0f} MB. Accounts, identities and texts are simulated.",
+        f"{spent}. Accounts, identities and texts are simulated.",
     )
     return " ".join(parts)
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,11 +18,13 @@ from agents.campaign_report import campaign_facts, campaign_page, campaign_table
 from agents.cli.terminal import err, out
 from agents.evaluation_material import material
 from agents.html_report import HtmlReport
+from agents.memory import suit_a_worker
 from agents.parallel import advance, pool
 from agents.prompt_collections import DEFAULT_FOLDER, Collections, benign_file, corpus
 from agents.scenarios import load as load_scenario
 from agents.scenarios import names as scenario_names
 from agents.simulation import sized
+from agents.spending import Spending
 from agents.window_report import window_page, window_tables
 from schemas.errors import InvalidSetting
 from streams.config import DetectionConfig
@@ -38,6 +39,8 @@ app = typer.Typer(no_args_is_help=True, help="Measure detection: windows of traf
 
 SECRET = b"evaluation"
 """Key of the fingerprints; they are thrown away with the run."""
+WRITTEN_S = 120.0
+"""Between two writings of the figures that a long run has so far."""
 
 Seed = Annotated[int, typer.Option("--seed", help="Everything random follows from it.", min=0)]
 Json = Annotated[Path, typer.Option("--json", metavar="OUT", help="Write the figures here.")]
@@ -117,6 +120,7 @@ def windows(
     Thresholds come from benign text alone; the row for fraction 0 is the false-positive rate on other benign
     text.
     """
+    spending = Spending()
     collections = Collections(data)
     families = collections.families(seed)
     prompts = [pair for path in benign for pair in benign_file(path)] if benign else collections.benign()
@@ -137,7 +141,8 @@ def windows(
         f"Benign text: {len(normal):,} different prompts of {len(set(normal.roots.tolist())):,} independent "
         f"roots, half for calibration ({len(protocol.calibration):,} prompts) and half for the test "
         f"({len(protocol.test):,}). Where a window is larger, prompts are drawn again. Thresholds for a "
-        f"false-positive rate of {protocol.target_fpr:.1%}, from {nulls} benign windows. Seed {seed}."
+        f"false-positive rate of {protocol.target_fpr:.1%}, from {nulls} benign windows. Seed {seed}. "
+        f"{spending.so_far()}."
     )
     for one in window_tables(cells):
         out.print(one)
@@ -174,6 +179,7 @@ def accounts(
     Benign accounts, real conversations and ServeGen customers of the test are others than those of the
     calibration days before it. Identity is simulated.
     """
+    spending = Spending()
     options = Options(
         seed=seed,
         accounts=accounts,
@@ -185,17 +191,36 @@ def accounts(
     seconds = SHARES * (calibration_days + test_days) * DAY_MS // 1000
     with progress(seconds, "simulated seconds") as step, pool(evaluation, processes) as workers:
         result = figures(options, list(workers.map(_share, range(SHARES), step)))
-    write_json(json_out, result.published())
+    spent = spending.so_far()
+    cost = {"cost": msgspec.to_builtins(spent)}
+    write_json(json_out, result.published() | cost)
     if details is not None:
-        write_json(details, msgspec.to_builtins(result))
+        write_json(details, msgspec.to_builtins(result) | cost)
     for one in account_tables(result):
         out.print(one)
         out.print()
-    out.print(account_facts(result), style="dim")
+    out.print(f"{account_facts(result)} {spent}.", style="dim")
     if html is not None:
         page = HtmlReport("Stillwatch: accounts")
         account_page(page, result)
         page.write(html)
+
+
+def _writing(
+    run: CampaignRun, path: Path, spending: Spending, step: Callable[[], object]
+) -> Callable[[int], None]:
+    """Advances the progress bar, and writes the figures of a long run while it goes on."""
+    due_s = WRITTEN_S
+
+    def advance(hours: int) -> None:
+        nonlocal due_s
+        step()
+        spent = spending.so_far()
+        if spent.wall_s >= due_s:
+            write_json(path, run.so_far().published() | {"cost": msgspec.to_builtins(spent)})
+            due_s = spent.wall_s + WRITTEN_S
+
+    return advance
 
 
 @app.command()
@@ -224,27 +249,27 @@ def campaigns(
     """Campaigns: how soon a hydra is found, how many of its accounts, how many innocents are named.
 
     A simulated world is drawn by column and told to the link and campaign planes as account planes would tell
-    it. --accounts scales all numbers of accounts alike; what each account does stays as declared.
+    it. --accounts scales all numbers of accounts alike; what each account does stays as declared. The figures
+    of a long run are in the file while it goes on.
     """
+    suit_a_worker()
+    spending = Spending()
     world = sized(load_scenario(scenario), seed=seed, accounts=accounts, hours=hours)
     if group is not None:
         resized = tuple(msgspec.structs.replace(one, accounts=group) for one in world.campaigns)
         world = msgspec.structs.replace(world, campaigns=resized)
-    started = time.perf_counter()
+    run = CampaignRun(world, DetectionConfig(), SECRET, comparisons=comparisons, clock=time.process_time)
     with progress(world.duration_s // 3600, "simulated hours") as step:
-        run = CampaignRun(
-            world, DetectionConfig(), SECRET, comparisons=comparisons, clock=time.process_time
-        )
-        outcome = run.run(step)
-    wall_s, peak_mb = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    write_json(json_out, outcome.published())
+        outcome = run.run(_writing(run, json_out, spending, step))
+    spent = spending.so_far()
+    write_json(json_out, outcome.published() | {"cost": msgspec.to_builtins(spent)})
     if details is not None:
-        facts = {"wall_s": wall_s, "peak_mb": peak_mb, "seed": seed, "scenario": scenario}
+        facts = {"spent": msgspec.to_builtins(spent), "seed": seed, "scenario": scenario}
         write_json(details, {**facts, **msgspec.to_builtins(outcome)})
     for one in campaign_tables(outcome):
         out.print(one)
         out.print()
-    said = campaign_facts(outcome, world, wall_s, peak_mb)
+    said = campaign_facts(outcome, world, spent)
     out.print(said, style="dim")
     if html is not None:
         page = HtmlReport(f"Stillwatch: campaigns ({scenario})")

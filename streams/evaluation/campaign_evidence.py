@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from schemas.event import RequestEvent
 from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
@@ -65,8 +66,10 @@ class EvidenceColumns:
         """Prompts of at least `MIN_CHARS`: the others have no structure to speak of."""
         self._sum = np.zeros((n, FEATURE_DIMENSIONS), np.int32)
         self._fixed: dict[int, _Fixed] = {}
-        self._bank_links: NDArray[np.uint64] = np.zeros((0, len(_KINDS) - _CONTENT), np.uint64)
+        # of each row of the bank: what ties accounts, whether it is long, and its vector as it is added up
+        self._bank_links: list[tuple[tuple[int, int], ...]] = []
         self._bank_long = np.zeros(0, np.bool_)
+        self._bank = np.zeros((0, FEATURE_DIMENSIONS), np.int32)
 
     def __iter__(self) -> Iterator[Hour]:
         waiting: list[Calls] = []
@@ -98,11 +101,12 @@ class EvidenceColumns:
         self._ring[rows, hour % HOURS_TOLD] = np.minimum(counts, 65_535)
         self._prompts[rows] += counts.astype(np.int32)
         self._note_bank()
-        said, is_long = self._content.vectors[bank[order]], self._bank_long[bank[order]]
-        said[~is_long, STRUCTURE] = 0
-        self._sum[rows] += np.add.reduceat(said, starts, axis=0, dtype=np.int32)
-        self._long[rows] += np.add.reduceat(is_long, starts, dtype=np.int32)
-        evidence = self._evidence(rows, hour, self._bank_links[bank[order][starts]])
+        said = bank[order]
+        self._long[rows] += np.add.reduceat(self._bank_long[said], starts, dtype=np.int32)
+        ends = np.r_[starts, len(said)]
+        once = np.ones(len(said), np.int32)
+        self._sum[rows] += csr_array((once, said, ends), shape=(len(rows), len(self._bank))) @ self._bank
+        evidence = self._evidence(rows, hour, [self._bank_links[row] for row in said[starts].tolist()])
         full = rows[self._prompts[rows] >= FADE_PROMPTS]
         while len(full):
             self._sum[full] //= 2
@@ -113,39 +117,47 @@ class EvidenceColumns:
 
     def _note_bank(self) -> None:
         """What is read of the rows that the bank has got since."""
-        fresh = self._content.fingerprints[len(self._bank_links) :]
-        if fresh:
-            values = [identifiers(_event(**msgspec.structs.asdict(one)))[0][_CONTENT:] for one in fresh]
-            self._bank_links = np.concatenate([self._bank_links, np.array(values, np.uint64)])
-            longer = np.array([one.prompt_chars >= MIN_CHARS for one in fresh])
-            self._bank_long = np.concatenate([self._bank_long, longer])
+        known, fresh = len(self._bank_links), self._content.fingerprints[len(self._bank_links) :]
+        if not fresh:
+            return
+        for one in fresh:
+            values = identifiers(_event(**msgspec.structs.asdict(one)))[0][_CONTENT:]
+            ties = zip(_KINDS[_CONTENT:], values, strict=True)
+            self._bank_links.append(tuple((kind, value) for kind, value in ties if value))
+        longer = np.array([one.prompt_chars >= MIN_CHARS for one in fresh])
+        vectors = self._content.vectors[known : known + len(fresh)].astype(np.int32)
+        vectors[~longer, STRUCTURE] = 0
+        self._bank_long = np.concatenate([self._bank_long, longer])
+        self._bank = np.concatenate([self._bank, vectors])
 
-    def _evidence(self, rows: Ints, hour: int, content: NDArray[np.uint64]) -> list[AccountEvidence]:
+    def _evidence(
+        self, rows: Ints, hour: int, content: list[tuple[tuple[int, int], ...]]
+    ) -> list[AccountEvidence]:
         back = (hour - np.arange(HOURS_TOLD - 1, -1, -1)) % HOURS_TOLD
         hourly = np.minimum(self._ring[rows][:, back], 255).astype(np.uint8)
         means = MEAN_SCALE * self._sum[rows] / np.maximum(self._prompts[rows], 1)[:, None]
         means[:, STRUCTURE] *= (self._prompts[rows] / np.maximum(self._long[rows], 1))[:, None]
         means = np.clip(np.rint(means), -127, 127).astype(np.int8)
         columns = zip(
-            rows.tolist(), content.tolist(), self._prompts[rows].tolist(), self._requests[rows].tolist(),
-            self._completed[rows].tolist(), self._first_hour[rows].tolist(), strict=True,
+            rows.tolist(), content, map(bytes, means), map(bytes, hourly),
+            self._prompts[rows].tolist(), self._requests[rows].tolist(), self._completed[rows].tolist(),
+            self._first_hour[rows].tolist(), strict=True,
         )  # fmt: skip
         found = []
-        for number, (row, values, prompts, requests, completed, first) in enumerate(columns):
+        for row, changing, mean, course, prompts, requests, completed, first in columns:
             fixed = self._fixed.get(row) or self._describe(row)
-            changing = zip(_KINDS[_CONTENT:], values, strict=True)
             found.append(
                 AccountEvidence(
                     tenant_id=fixed.tenant_id,
                     account_id=fixed.account_id,
                     hour=hour,
-                    links=(*fixed.links, *((kind, value) for kind, value in changing if value)),
+                    links=fixed.links + changing,
                     owner=fixed.owner,
                     prompts=prompts,
-                    mean=means[number].tobytes(),
+                    mean=mean,
                     requests=requests,
                     completed=completed,
-                    hourly=hourly[number].tobytes(),
+                    hourly=course,
                     created_hour=fixed.created_hour or first,
                     first_hour=first,
                     constants=fixed.constants,

@@ -37,6 +37,8 @@ from streams.simulation.traffic import Traffic
 
 Bools = NDArray[np.bool_]
 
+PARTITION_ACCOUNTS = 200_000
+"""The evidence topic has a partition for every so many accounts, as a deployment of that size would."""
 CANDIDATE_SHARE = 0.5
 """Share of a candidate's accounts that must be of one group for it to be that group's."""
 
@@ -117,7 +119,8 @@ class CampaignRun:
         traffic = Traffic(scenario, text=False)
         self.population: Population = traffic.population
         self._hours = EvidenceColumns(traffic, Content(self.population, Fingerprinter(secret, "k1")))
-        self._links = LinkPlane(config)
+        partitions = -(-self.population.size // PARTITION_ACCOUNTS)
+        self._links = [LinkPlane(config, number) for number in range(partitions)]
         self._views = {"all": View(CampaignPlane(config), frozenset(LinkKind))}
         self._views |= dict(_ablation(config)) if comparisons else {}
         self._rules = baselines() if comparisons else {}
@@ -150,15 +153,25 @@ class CampaignRun:
         self._close_day(seen_today)
         return self._outcome()
 
+    def so_far(self) -> Score:
+        """Our figures for the hours that have passed, and the days that have ended."""
+        return score(self._alarms["all"], self._world())
+
     def _judge(self, hour: Hour) -> None:
         cost, started = self.cost, self._clock()
-        items: list[LinkEvidence | HourMark] = [item for one in hour.evidence for item in spread(one)]
-        output = self._links.process([*items, HourMark(0, hour.hour)])
+        parts: list[list[LinkEvidence | HourMark]] = [[] for _ in self._links]
+        for one in hour.evidence:
+            for item in spread(one):
+                parts[item.value % len(parts)].append(item)
+        reports: list[GroupReport] = []
+        for plane, part in zip(self._links, parts, strict=True):
+            cost.links += len(part)
+            reports += plane.process([*part, HourMark(0, hour.hour)]).reports
         judged = self._clock()
-        for name, (plane, kinds) in self._views.items():
-            told: list[GroupReport | HourMark] = [one for one in output.reports if one.kind in kinds]
+        for name, (campaigns, kinds) in self._views.items():
+            told: list[GroupReport | HourMark] = [one for one in reports if one.kind in kinds]
             began = self._clock()
-            findings = plane.process([*told, HourMark(0, output.complete_hour)]).findings
+            findings = campaigns.process([*told, HourMark(0, hour.hour)]).findings
             self._alarms[name] += [Alarm(one.finding_id, hour.hour, one.members) for one in findings]
             if name == "all":
                 cost.campaign_plane_s += self._clock() - began
@@ -171,8 +184,7 @@ class CampaignRun:
         cost.baselines_s += self._clock() - compared
         cost.requests += len(hour.calls.account)
         cost.summaries += len(hour.evidence)
-        cost.links += len(items)
-        cost.reports += len(output.reports)
+        cost.reports += len(reports)
 
     def _note(self, hour: Hour, seen_today: Bools) -> None:
         """What the score needs of an hour."""
@@ -198,7 +210,7 @@ class CampaignRun:
 
     def _note_candidates(self) -> None:
         """Groups of crowds among what the meeting places hold."""
-        for place in self._links.places.values():
+        for place in (one for plane in self._links for one in plane.places.values()):
             for group in place.groups.values():
                 if group.value not in self._known_candidates:
                     self._known_candidates.add(group.value)
@@ -254,10 +266,12 @@ class CampaignRun:
         )
 
     def _measure_state(self) -> None:
-        cost, links, campaigns = self.cost, self._links, self._views["all"][0]
-        cost.link_bytes = sum(len(key) + len(value or b"") for key, value in links.take_changes())
+        cost, campaigns = self.cost, self._views["all"].plane
+        for links in self._links:
+            cost.link_bytes += sum(len(key) + len(value or b"") for key, value in links.take_changes())
+            cost.links_held += len(links.links)
+            cost.accounts_held += links.stats()["accounts"]
         cost.campaign_bytes = sum(len(key) + len(value or b"") for key, value in campaigns.take_changes())
-        cost.links_held, cost.accounts_held = len(links.links), links.stats()["accounts"]
         cost.groups_held = campaigns.stats()["suspicious_groups"]
 
 

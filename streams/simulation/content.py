@@ -31,8 +31,9 @@ CHARACTERS: dict[str, int] = {"person": 600, "developer": 300, "completion": 150
 CHARACTER_PROMPTS = 24
 """First messages of a character, and half as many that follow."""
 APPLICATION_PROMPTS = 16
-APPLICATIONS = 50_000
-"""Applications beyond so many repeat the words, not the system prompt, of others."""
+APPLICATIONS = 1_000
+"""Products of a kind that single accounts run; beyond so many accounts several run the same, with one system
+prompt and one template, as whatever is freely to be had is run by many. It bounds what has to be written."""
 GROUP_PROMPTS = 256
 """Prompts of one source that many accounts share; of each of its wordings."""
 FREE_WRITERS = frozenset({*CHARACTERS, "assistant"})
