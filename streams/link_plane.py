@@ -9,6 +9,7 @@ absolute, brings it all.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import fsum
 
 import msgspec
 import numpy as np
@@ -37,7 +38,9 @@ ANYBODY = -4.0
 campaign's share of a provider's accounts."""
 WATCHED_SHARE = 0.5
 """Share of a link's sample in the core from which on all accounts behind it are followed."""
-EXPONENT_HOURS = 6
+EXPONENT_HOURS, EXPONENT_DELAY_H = 6, 48
+"""How often it is learned how many accounts links have, and when that is used: the links of a campaign that
+begins are many and large, and would excuse themselves until they are watched."""
 FEWEST_LINKS = 30
 """Live links of a kind before their sizes may soften its prior."""
 
@@ -60,6 +63,7 @@ class PartitionRecord(msgspec.Struct, array_like=True):
     exponents: dict[int, float]
     population: list[int]
     counters: list[int]
+    learned: dict[int, dict[int, float]] = {}
 
 
 class LinkPlane(LinkStore):
@@ -78,7 +82,9 @@ class LinkPlane(LinkStore):
         self.closed_hour = NEVER
         self.waiting = WaitingEvidence()
         self.reference = Reference()
-        self.exponents: dict[int, float] = {int(kind): value for kind, value in SIZE_EXPONENTS.items()}
+        self.exponents = _priors()
+        self._learned: dict[int, dict[int, float]] = {}
+        """Hour to exponents that are not used yet."""
         self.applied = self.late = self.judged = 0
         self._strange: set[int] = set()
         """Accounts that are no part of what is ordinary; as of the last hour."""
@@ -219,9 +225,13 @@ class LinkPlane(LinkStore):
         if hour % EXPONENT_HOURS:
             return
         # Hill's estimate of the tail of owners per link, where it is heavier than the prior
-        for kind, logs in self.log_sizes(SIZE_EXPONENTS).items():
-            if len(logs) >= FEWEST_LINKS:
-                self.exponents[kind] = min(SIZE_EXPONENTS[LinkKind(kind)], len(logs) / max(sum(logs), 1e-9))
+        self._learned[hour] = {
+            kind: min(SIZE_EXPONENTS[LinkKind(kind)], len(logs) / max(fsum(logs), 1e-9))
+            for kind, logs in sorted(self.log_sizes(SIZE_EXPONENTS).items())
+            if len(logs) >= FEWEST_LINKS
+        }
+        for old in [one for one in self._learned if one <= hour - EXPONENT_DELAY_H]:
+            self.exponents = _priors() | self._learned.pop(old)
 
     # ---- state
 
@@ -238,6 +248,7 @@ class LinkPlane(LinkStore):
             exponents=self.exponents,
             population=self.population,
             counters=[self.applied, self.late, self.evicted, self.judged],
+            learned=self._learned,
         )
         records.append((b"p%d" % self.partition, msgspec.msgpack.encode(state)))
         return records
@@ -265,6 +276,7 @@ class LinkPlane(LinkStore):
         self.closed_hour, self.marks.hours, self.reference = state.closed_hour, state.marks, state.reference
         self.exponents, self.population = state.exponents, state.population
         self.applied, self.late, self.evicted, self.judged = state.counters
+        self._learned = state.learned
 
     def stats(self) -> dict[str, int]:
         """Counters for operators."""
@@ -278,3 +290,7 @@ class LinkPlane(LinkStore):
             "evicted_links": self.evicted,
             "judged_groups": self.judged,
         }
+
+
+def _priors() -> dict[int, float]:
+    return {int(kind): exponent for kind, exponent in SIZE_EXPONENTS.items()}

@@ -32,6 +32,8 @@ PAIR_QUANTILE = 0.99
 """Two accounts are alike when their cosine is beyond this quantile of random pairs ..."""
 LEAST_ALIKE = 0.3
 """... and beyond this."""
+MOST_TOLD = 255
+"""Requests of an hour in a summary: so many or more."""
 NEW_H = 7 * 24
 STEADY = 0.8
 """Share of the hours that a Poisson process of the same volume would fill; see `steadiness`."""
@@ -40,9 +42,13 @@ Floats = NDArray[np.float64]
 
 
 def volume(rows: NDArray[Any]) -> Floats:
-    """float64 (m,): requests of the last 24 hours."""
-    total: Floats = rows["hourly"].sum(axis=1, dtype=np.float64)
-    return total
+    """float64 (m,): requests of the last 24 hours. Where one of them had more than a summary can tell, which
+    would make all such accounts look alike: those of an average day since the account was first seen."""
+    hourly = rows["hourly"]
+    told: Floats = hourly.sum(axis=1, dtype=np.float64)
+    known_h = np.maximum(rows["hour"] - rows["first_hour"] + 1, hourly.shape[1])
+    daily: Floats = rows["requests"] * (hourly.shape[1] / known_h)
+    return np.where((hourly == MOST_TOLD).any(axis=1), np.maximum(told, daily), told)
 
 
 def steadiness(rows: NDArray[Any]) -> Floats:

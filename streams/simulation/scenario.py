@@ -18,6 +18,7 @@ from msgspec import Meta
 from schemas.errors import InvalidSetting
 from streams.simulation.attackers import HEAVY, TEMPLATED, Campaign
 from streams.simulation.crowds import Crowd, Shared
+from streams.simulation.habits import HABITS
 from streams.simulation.text.writers import WRITERS
 
 HOUR_MS = 3_600_000
@@ -148,6 +149,16 @@ def from_toml(text: str, base: dict[str, Any] | None = None) -> Scenario:
         if crowd.writer is not None and crowd.writer not in WRITERS:
             field, fix = f"scenario.crowds[{number}].writer", f"Name one of {', '.join(WRITERS)}"
             raise InvalidSetting(field, f"nobody writes {crowd.writer!r}", fix)
+    habits = [habit.name for habit in HABITS]
+    unknown = set(scenario.without).difference(habits)
+    if unknown or set(scenario.without).issuperset(habits):
+        problem = f"nobody has the habit {min(unknown)!r}" if unknown else "nobody is left"
+        raise InvalidSetting("scenario.without", problem, f"Name some, not all, of {', '.join(habits)}")
+    names = [campaign.name for campaign in scenario.campaigns]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            problem, fix = f"a second campaign named {name!r}", "Give each a name of its own"
+            raise InvalidSetting(f"scenario.campaigns[{number}].name", problem, fix)
     return scenario
 
 

@@ -14,7 +14,7 @@ from schemas.errors import IncompatibleState
 from schemas.evidence import NO_MORE, GroupReport, HourMark, LinkEvidence, LinkKind, spread
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
-from streams.link_plane import LinkPlane
+from streams.link_plane import EXPONENT_DELAY_H, LinkPlane
 from streams.link_sample import SAMPLE_SIZE, LinkSample
 from tests.evidence_world import START_HOUR, Crowd, World, hydra
 
@@ -84,7 +84,7 @@ def test_a_crash_at_any_moment_changes_nothing(data: st.DataObject) -> None:
     doomed = LinkPlane(CONFIG, 0, SOURCES)
     reports = [report for hour in hours[:flushed] for report in doomed.process(hour).reports]
     changelog = doomed.take_changes()
-    doomed.process(hours[flushed][:within])
+    reports += doomed.process(hours[flushed][:within]).reports  # all of an hour: it is judged
     changelog += doomed.take_changes()
 
     heir = LinkPlane(CONFIG, 0, SOURCES)
@@ -167,3 +167,21 @@ def test_campaigns_survive_a_crash_and_repetition() -> None:
         for step in steps[max(crash - 1, 0) :]:
             findings += heir.process(reversed(step)).findings
         assert findings == expected
+
+
+def test_how_large_links_are_is_believed_after_two_days() -> None:
+    """A campaign that begins brings many large links at once, and they must not excuse each other."""
+    hours = EXPONENT_DELAY_H + 20
+    world = World([Crowd("people", 240, log_volume=2.8, share={LinkKind.PAYMENT: 40})], hours)
+    plane = LinkPlane(CONFIG)
+    prior = plane.exponents[LinkKind.PAYMENT]
+    for hour in range(START_HOUR, START_HOUR + hours):
+        assert plane.exponents[LinkKind.PAYMENT] == prior or hour > START_HOUR + EXPONENT_DELAY_H
+        items = [item for account in world.by_hour[hour] for item in spread(account)]
+        plane.process([*items, HourMark(0, hour)])
+        if hour == START_HOUR + 10:
+            state = plane.take_changes()
+            plane = LinkPlane(CONFIG)
+            plane.restore(state)
+    assert plane.exponents[LinkKind.PAYMENT] < prior
+    assert plane.exponents[LinkKind.NETWORK] == LinkPlane(CONFIG).exponents[LinkKind.NETWORK]

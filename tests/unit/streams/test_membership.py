@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.evidence import Measure
 from streams.membership import ACCEPTED, log_odds
-from streams.reference import Reference
+from streams.reference import MOST_TOLD, Reference, volume
 from streams.summary_table import ROW, Rows
 
 HOUR = 490_000
@@ -41,3 +41,14 @@ def test_users_of_an_application_are_not_named_for_writing_as_its_abusers_do() -
     # what else ties a group may outweigh a few hours of sleep
     drowsy = accounts(40, subject=SUBJECT, asleep=4, a_day=30)
     assert odds(drowsy, by_words=False).mean() > odds(drowsy, by_words=True).mean()
+
+
+def test_hours_beyond_what_a_summary_tells_do_not_make_volumes_equal() -> None:
+    rows = accounts(4, subject=SUBJECT, asleep=20, a_day=8)
+    rows["hourly"][:3, 23] = MOST_TOLD
+    rows["hourly"][:, :23] = 0
+    rows["requests"], rows["first_hour"] = [300, 9_000, 260, 5], HOUR
+    rows["first_hour"][1] = HOUR - 71
+    # what it sent since it came; a day of what it sent since it came; never less than what is told
+    assert volume(rows)[:3].tolist() == [300, 3_000, 260]
+    assert volume(rows)[3] == rows["hourly"][3].sum() < MOST_TOLD
