@@ -59,13 +59,15 @@ TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (6.5, 7.5), (7.5, 15.4), (14.0, 36.
 is above 2.9 in one of ten, above 5 in one of a hundred). Beyond, people who fill a template of their own by
 hand are counted as what they look like; of 9,440 real conversations one is."""
 
-EASE = ((16.0, -0.6), (32.0, 0.0))
-"""Prompts to what is added to the score before it is turned into nats. Templates filled by hand end after a
-dozen or two, so that the largest scores of people are found at few prompts. At ten prompts the largest of
-9,437 real conversations are 5.6, 5.5 and 5.5, and templated pipelines have 5.8 to 6.8 in the median: too
-close for ten false alerts per million account-days, however it is weighted; at seventeen it is 6.8 and 7.7
-to 9.3. The template repeating does not decide it either: 32 of these conversations hold ten prompts in a row
-that begin or end alike, and cut out by themselves they score up to 5.6."""
+EASE = ((16.0, -1.1), (32.0, -0.7), (64.0, 0.0))
+"""Prompts to what is added to the score before it is turned into nats. Templates filled by hand end after
+one to three dozen, so that the largest scores of people are found at few prompts. At ten prompts the
+largest of 9,437 real conversations are 5.6, 5.5 and 5.5, and templated pipelines have 5.8 to 6.8 in the
+median: too close for ten false alerts per million account-days, however it is weighted; at seventeen they
+have 7.7 to 9.3. The template repeating does not decide it either: 32 of these conversations hold ten
+prompts in a row that begin or end alike, and cut out by themselves they score up to 5.6. At thirty, two
+people reach 7.5: one plays an adventure game in a fixed form, one has a browser that adds a fixed text to
+every prompt."""
 
 SAMPLE_HOURS = 24
 SAMPLE_NATS = 3.0
@@ -91,6 +93,7 @@ METADATA = DetectorMetadata(
         "A single-purpose application without end-user ids",
         "A model evaluation at a temperature above 0",
         "A person who fills a template of their own by hand, dozens of times",
+        "A browser extension that adds a fixed text to every prompt (translators, prompt libraries)",
     ),
     references=(
         "MMD-LLM (arXiv:2606.05725): two-sample tests on windows of prompts",

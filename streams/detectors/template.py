@@ -85,6 +85,7 @@ METADATA = DetectorMetadata(
         "An application with its prompt in the user message and no system prompt",
         "A batch evaluation with one prompt wrapper",
         "A person's favourite prompt from a public list",
+        "A browser extension that adds a fixed text to every prompt",
     ),
     references=(
         "Blacklight: Scalable Defense for Neural Networks against Query-Based Black-Box Attacks "
