@@ -184,7 +184,7 @@ class PlaneAgent:
         lane = self.lane(partition)
         self._table.withdraw(partition)
         async with lane.writing:
-            changes = await self._table.written(partition)
+            changes = await self._table.changelog.written(partition)
 
             def anew() -> Any:
                 plane = self._table.new_plane(partition)

@@ -17,27 +17,21 @@ a rebalance is used further only if the log still ends with its own last record;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 
+from agents.changelog import Changelog
 from agents.local_copy import LocalCopies, identity
 from agents.outbox import Outbox
 from agents.stretches import Change, Stretches, stretch
-from schemas.errors import BusUnavailable, Fatal
+from schemas.errors import Fatal
 from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
-
-RESTORE_RECORDS = 5000
-"""Records restored between two looks at the event loop."""
-RESTORE_FETCH_BYTES = 4 * 1024 * 1024
-REPORT_S = 5.0
 
 
 class Plane(Protocol):
@@ -70,7 +64,7 @@ class PlaneTable(Generic[P]):
         topic: Topic,
         copies: LocalCopies | None = None,
     ) -> None:
-        self._options = dict(client_options)
+        self.changelog = Changelog(client_options, topic.name)
         self._outbox = outbox
         self.new_plane = new_plane
         self._topic = topic.name
@@ -102,24 +96,8 @@ class PlaneTable(Generic[P]):
             self._copies.keep_only(partitions)  # also of planes that were never complete
         if not partitions:
             return True
-        async with self._consumer() as consumer:
+        async with self.changelog.consumer() as consumer:
             return await self._catch_up(consumer, partitions, still_valid)
-
-    @asynccontextmanager
-    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(
-            **self._options,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=RESTORE_FETCH_BYTES,
-        )
-        try:
-            await consumer.start()
-            yield consumer
-        except KafkaError as error:
-            raise BusUnavailable(f"cannot read {self._topic}: {error!r}") from error
-        finally:
-            await consumer.stop()
 
     async def _catch_up(
         self, consumer: AIOKafkaConsumer, partitions: Iterable[int], still_valid: Callable[[], bool]
@@ -148,7 +126,7 @@ class PlaneTable(Generic[P]):
                 self._copies.apply(place.partition, changes)
             self.restored += len(records)
 
-        if not await self._read(consumer, wanted, restore, still_valid, starts):
+        if not await self.changelog.read(consumer, wanted, restore, still_valid, starts):
             return False
         if not await self._note_torn(consumer, stretches, wanted, still_valid):
             return False
@@ -188,38 +166,6 @@ class PlaneTable(Generic[P]):
                     planes[place] = self.new_plane(place.partition)
         return starts
 
-    @staticmethod
-    async def _read(
-        consumer: AIOKafkaConsumer,
-        ends: Mapping[TopicPartition, int],
-        handle: Callable[[TopicPartition, list[ConsumerRecord]], None],
-        still_valid: Callable[[], bool],
-        starts: Mapping[TopicPartition, int] | None = None,
-    ) -> bool:
-        """Read partitions from the beginning, or from where `starts` says, to `ends`. False where that has
-        become pointless on the way."""
-        reported, records = monotonic(), 0
-        begin = {place: (starts or {}).get(place, 0) for place in ends}
-        missing = {place for place, end in ends.items() if end > begin[place]}
-        consumer.assign(list(ends))
-        await consumer.seek_to_beginning(*(place for place, start in begin.items() if not start))
-        for place, start in begin.items():
-            if start:
-                consumer.seek(place, start)
-        while missing:
-            if not still_valid():
-                return False
-            fetched = await consumer.getmany(*missing, timeout_ms=200, max_records=RESTORE_RECORDS)
-            for place, some in fetched.items():
-                handle(place, some)
-                records += len(some)
-            # the position also passes records that were compacted away; the last fetched offset does not
-            missing = {place for place in missing if await consumer.position(place) < ends[place]}
-            if monotonic() - reported > REPORT_S:
-                reported = monotonic()
-                log.info("restoring planes", records=records, partitions_left=len(missing))
-        return True
-
     async def _note_torn(
         self,
         consumer: AIOKafkaConsumer,
@@ -239,22 +185,11 @@ class PlaneTable(Generic[P]):
             held.update((key, value) for key, value in again[place].read(records) if key in held)
 
         log.warning("left out what was not written to its end", records=sum(map(len, torn.values())))
-        if not await self._read(consumer, {place: ends[place] for place in torn}, note, still_valid):
+        wanted = {place: ends[place] for place in torn}
+        if not await self.changelog.read(consumer, wanted, note, still_valid):
             return False
         self._torn.update((place.partition, held) for place, held in torn.items())
         return True
-
-    async def written(self, partition: int) -> list[Change]:
-        """All that counts in the changelog of a partition, oldest first. Raises `BusUnavailable`."""
-        place = TopicPartition(self._topic, partition)
-        stretches, changes = Stretches(), list[Change]()
-
-        def keep(_: TopicPartition, records: list[ConsumerRecord]) -> None:
-            changes.extend(stretches.read(records))
-
-        async with self._consumer() as consumer:
-            await self._read(consumer, await consumer.end_offsets([place]), keep, lambda: True)
-        return changes
 
     def withdraw(self, partition: int) -> None:
         """Nobody may use a plane until it is replaced."""

@@ -6,23 +6,21 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
 from itertools import chain, repeat
-from operator import attrgetter
-from typing import Any, overload
+from typing import Any
 
-import msgspec
 import numpy as np
 from msgspec.structs import astuple
 from numpy.typing import NDArray
 from xxhash import xxh3_64_intdigest as digest
 
-from schemas.event import RequestEvent, decode_trusted_event, trusted_decoder
+from schemas.event import RequestEvent
+from streams.encoded_events import FIELDS, FIELDS_IN_ORDER, EncodedEvents, decode_fields, read_fields
 from streams.hashing import HashCache
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Hashes = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
-
 
 FEATURE_DIMENSIONS = 256
 """Length of `RequestEvent.prompt_embedding` that detectors read; other lengths are ignored."""
@@ -33,58 +31,9 @@ _TOPIC_PLACES: dict[str | None, int] = {name: place for place, name in enumerate
 
 _names = HashCache()
 
-
-_FIELDS = (
-    "tenant_id", "account_id", "event_id", "time", "end_user_id", "request_model", "response_model",
-    "temperature", "max_tokens", "choice_count", "logprobs", "input_tokens", "output_tokens", "status",
-    "fingerprint_id", "prompt_hash", "template_hash", "template_tail_hash", "system_hash",
-    "prompt_embedding", "prompt_topic", "prompt_chars", "reasoning_elicitation", "account_created_at",
-)  # fmt: skip
-_read_fields = attrgetter(*_FIELDS)
-_decode_fields = trusted_decoder(_FIELDS)
-_FIELDS_IN_ORDER = tuple(name for name in RequestEvent.__struct_fields__ if name in _FIELDS)
-"""As in what `_decode_fields` gives."""
-
 CHUNK = 256
 """Events decoded at a time: few enough that they are still in the processor's cache when their columns are
 made. Reading columns from two thousand events at once takes twice as long."""
-
-
-class EncodedEvents(Sequence[RequestEvent]):
-    """Canonical events as bytes, each decoded when it is asked for. Where a field that no column is made of
-    has a wrong type, all such fields are as if absent.
-
-    Args:
-        values: of which columns could be made.
-    """
-
-    def __init__(self, values: Sequence[bytes]) -> None:
-        self.values = values
-        self._decoded: dict[int, RequestEvent] = {}
-        """Of those that were asked for: a new account's first one is, twice."""
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @overload
-    def __getitem__(self, place: int) -> RequestEvent: ...
-    @overload
-    def __getitem__(self, place: slice) -> EncodedEvents: ...
-    def __getitem__(self, place: int | slice) -> RequestEvent | EncodedEvents:
-        if isinstance(place, slice):
-            return EncodedEvents(self.values[place])
-        event = self._decoded.get(place)
-        if event is None:
-            event = self._decoded[place] = self._decode(self.values[place])
-        return event
-
-    @staticmethod
-    def _decode(value: bytes) -> RequestEvent:
-        try:
-            return decode_trusted_event(value)
-        except msgspec.DecodeError:
-            fields = msgspec.structs.asdict(_decode_fields(value))
-            return RequestEvent(schema_version=1, **fields)
 
 
 class EventBatch:
@@ -112,9 +61,9 @@ class EventBatch:
         whole = cls(EncodedEvents(values), np.full(len(values), -1))
         chunks = []
         for start in range(0, len(values), CHUNK):
-            events = [_decode_fields(value) for value in values[start : start + CHUNK]]
+            events = [decode_fields(value) for value in values[start : start + CHUNK]]
             chunk = cls(events, whole.offsets[start : start + CHUNK])
-            chunk._fields = dict(zip(_FIELDS_IN_ORDER, zip(*map(astuple, events), strict=True), strict=True))
+            chunk._fields = dict(zip(FIELDS_IN_ORDER, zip(*map(astuple, events), strict=True), strict=True))
             chunks.append([getattr(chunk, name) for name in COLUMNS])
         for name, parts in zip(COLUMNS, zip(*chunks, strict=True), strict=False):
             is_list = isinstance(parts[0], list)
@@ -145,8 +94,8 @@ class EventBatch:
         """Fields of all events by name. Read in one pass: events lie scattered in memory, and going through
         them once for every column would cost more than all columns."""
         if not self.events:
-            return dict.fromkeys(_FIELDS, ())
-        return dict(zip(_FIELDS, zip(*map(_read_fields, self.events), strict=True), strict=True))
+            return dict.fromkeys(FIELDS, ())
+        return dict(zip(FIELDS, zip(*map(read_fields, self.events), strict=True), strict=True))
 
     @cached_property
     def account_keys(self) -> list[str]:
