@@ -11,6 +11,7 @@ import structlog
 from schemas.control import Control, Override, Suppression, Verdict, control_key, decode_control
 from schemas.errors import InvalidSetting
 from schemas.finding import Finding
+from streams.overrides import Overrides
 from streams.verdicts import Verdicts
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,8 @@ class Controls:
     def __init__(self) -> None:
         self._known: dict[bytes, Suppression | Override] = {}
         self.verdicts = Verdicts()
-        """For account planes; the same object all the time."""
+        self.overrides = Overrides()
+        """For account planes, as the verdicts are; the same objects all the time."""
 
     def __len__(self) -> int:
         return len(self._known) + len(self.verdicts)
@@ -51,13 +53,15 @@ class Controls:
     def _withdraw(self, key: bytes) -> None:
         self._known.pop(key, None)
         kind, _, id = key.decode(errors="replace").partition(":")
-        if kind == "verdict":
-            self.verdicts.withdraw(id)
+        self.verdicts.withdraw(id) if kind == "verdict" else self.overrides.withdraw(id)
 
     def _put(self, key: bytes, message: Control) -> None:
         if isinstance(message, Verdict):
             self.verdicts.take(message)
-        elif isinstance(message, Suppression) or message.budget_factor == 0:
+            return
+        if isinstance(message, Override):
+            self.overrides.take(message)
+        if isinstance(message, Suppression) or message.budget_factor == 0:
             self._known[key] = message
 
     def mark(self, finding: Finding) -> Finding:

@@ -11,7 +11,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Coroutine
-from time import monotonic
 from typing import Any
 
 import structlog
@@ -22,6 +21,7 @@ from agents.app import build_app, runs_of
 from agents.control import ControlReader
 from agents.controls import Controls
 from agents.groups import CampaignAgent, LinkAgent
+from agents.health import Health
 from agents.idle import IdleWatch
 from agents.ingest import IngestAgent, Reader
 from agents.lag import Lag
@@ -32,11 +32,11 @@ from agents.readers import reader
 from agents.reporter import Reporter
 from agents.settings import Settings
 from agents.tables import PlaneTable
-from agents.watchdog import Lease, LoopGuard, StallDetector, Work
+from agents.watchdog import Lease, LoopGuard
 from infra.kafka import admin
 from infra.kafka.connection import Connection
 from infra.kafka.topic_state import wanted_partitions
-from schemas.errors import BusUnavailable, Fatal, StillwatchError
+from schemas.errors import Fatal, StillwatchError
 from schemas.topics import (
     ACCOUNT_STATE,
     ALERTS,
@@ -59,7 +59,6 @@ from streams.link_plane import LinkPlane
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
-LAG_S = 1.0
 STOP_S = 30.0
 """Longest orderly end."""
 WRITTEN = (REQUESTS, PROFILES, FINDINGS, ALERTS, DEAD_LETTERS, EVIDENCE, GROUPS)
@@ -94,10 +93,11 @@ class Fleet:
         self.outbox = Outbox(options)
         self.controls = Controls()
         self._control = ControlReader(options, self.controls)
+        said = {"verdicts": self.controls.verdicts, "overrides": self.controls.overrides}
         self.table = PlaneTable(
             options,
             self.outbox,
-            new_plane or (lambda number: AccountPlane(detection, number, verdicts=self.controls.verdicts)),
+            new_plane or (lambda number: AccountPlane(detection, number, **said)),
             ACCOUNT_STATE,
             LocalCopies(settings.data_dir / "state" / ACCOUNT_STATE.name) if fleet.local_state else None,
         )
@@ -146,6 +146,8 @@ class Fleet:
         self.app.agent(runs_of(self.app, EVIDENCE), name="links")(self.link_agent.run)
         self.app.agent(runs_of(self.app, GROUPS), name="campaigns")(self.campaign_agent.run)
         self.app.on_rebalance_complete.connect(self._own)
+        tables = tuple(table for _, table, _ in self._owned)
+        self._health = Health(self.app, self._lag, tables, fleet.commit_stall_s)
 
     # ---- parts
 
@@ -197,7 +199,7 @@ class Fleet:
             await self.outbox.learn(topic.name)
         self._guard.start()
         for work in (
-            self._control.run(), self._tick(), self._watch_lag(), self._watch_app(),
+            self._control.run(), self._tick(), self._health.watch_app(), self._health.watch_commits(),
             *(agent.checkpoint_regularly(lambda: not self.app.rebalancing) for *_, agent in self._owned),
         ):  # fmt: skip
             self._start(work)
@@ -260,7 +262,7 @@ class Fleet:
     async def _own(self, *_: Any, **__: Any) -> None:
         """Faust has assigned partitions and fetches nothing yet: bring their state here."""
         generation = self.app.consumer_generation_id
-        self._state = "restoring"
+        self._state, self._health.assigned = "restoring", True
         await self._control.caught_up.wait()
         complete = True
         for topic, table, agent in self._owned:
@@ -279,33 +281,6 @@ class Fleet:
         await asyncio.gather(self.ingest.drain(), *(agent.drain() for *_, agent in self._owned))
 
     # ---- watching
-
-    async def _watch_app(self) -> None:
-        """Faust marks itself crashed and goes on doing nothing; we do not."""
-        while not self.app.crashed:
-            await asyncio.sleep(TICK_S)
-        reason = self.app.crash_reason
-        raise reason if isinstance(reason, StillwatchError) else Fatal(f"Faust crashed: {reason!r}")
-
-    async def _watch_lag(self) -> None:
-        limit_s = self.settings.fleet.commit_stall_s
-        stalls = StallDetector(limit_s)
-        while True:
-            await self._lag.refresh()
-            if self._lag.silent_s > limit_s:
-                raise BusUnavailable(f"the bus has not answered for {self._lag.silent_s:.0f} s")
-            if stalled := stalls.look(self._works(), monotonic()):
-                raise Fatal(f"nothing was committed for {limit_s:.0f} s although records wait: {stalled}")
-            await asyncio.sleep(LAG_S)
-
-    def _works(self) -> list[Work]:
-        if self._state == "starting" or not self._lag.known:
-            return []
-        restored = sum(table.restored for _, table, _ in self._owned)
-        return [
-            Work(tp, (self._lag.committed(*tp), restored), self._lag.of(*tp) or 0)
-            for tp in self.app.consumer.assignment()
-        ]
 
     async def _tick(self) -> None:
         """Show often that the loop runs, look around once a second."""

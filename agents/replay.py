@@ -108,8 +108,8 @@ class Replay:
         # one plane may hold what a whole fleet of the same settings holds
         accounts = config.max_accounts_per_partition * max(settings.bus.partitions // partitions, 1)
         config = msgspec.structs.replace(config, max_accounts_per_partition=accounts)
-        said = self._controls.verdicts
-        self._planes = [AccountPlane(config, number, verdicts=said) for number in range(partitions)]
+        said = {"verdicts": self._controls.verdicts, "overrides": self._controls.overrides}
+        self._planes = [AccountPlane(config, number, **said) for number in range(partitions)]
         self._groups = GroupPipeline(config, sources=partitions, partitions=partitions)
         self._lateness_ms = config.lateness_s * 1000
         self._place = lru_cache(100_000)(partition_for)

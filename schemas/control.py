@@ -28,14 +28,18 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True, tag="suppression", 
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True, tag="override", omit_defaults=True):
-    """Change the alert budget for a tenant, plan or account."""
+    """Change the alert budget for a tenant, plan or account.
+
+    A field that is `None` matches everything. Where several match an account, their factors multiply.
+    """
 
     id: str
     tenant_id: str | None = None
     account_plan: str | None = None
     subject_id: str | None = None
     budget_factor: Annotated[float, Meta(ge=0)] = 1.0
-    """Multiplies the significance level; 0 silences."""
+    """Multiplies the significance level of accounts: 0.1 allows a tenth of the false alerts, 10 ten times as
+    many, 0 none. What 0 matches is also silenced where it is found otherwise, as a campaign is."""
 
 
 class Activity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

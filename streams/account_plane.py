@@ -161,7 +161,9 @@ class AccountPlane(PlaneTime):
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         self.calibration.note(slots, context.hours, cohorts, nats)
         # Calibration only lowers scores, so most accounts are done here.
-        possible = self.judge.fusion.most(nats) >= self.judge.threshold_nats
+        threshold_nats = self.judge.threshold_nats
+        least_nats = threshold_nats + self.overrides.least_nats
+        possible = self.judge.fusion.most(nats) >= least_nats
         suspects = np.flatnonzero(possible if self.on_look is None else np.ones_like(possible))
         if not len(suspects):
             return
@@ -170,10 +172,11 @@ class AccountPlane(PlaneTime):
         fused = self.judge.fusion.fuse(nats)
         if self.on_look is not None:
             self.on_look(batch, at, nats, fused)
-        for number in np.flatnonzero(fused >= self.judge.threshold_nats).tolist():
-            slot, place = int(slots[suspects[number]]), int(at[suspects[number]])
-            here = self.context(hours[number : number + 1])
-            self._signal(slot, batch.events[place], nats[number], float(fused[number]), here, output)
+        for number in np.flatnonzero(fused >= least_nats).tolist():
+            slot, event = int(slots[suspects[number]]), batch.events[int(at[suspects[number]])]
+            if fused[number] >= threshold_nats + self.overrides.extra_nats(event):
+                here = self.context(hours[number : number + 1])
+                self._signal(slot, event, nats[number], float(fused[number]), here, output)
 
     def _signal(
         self,

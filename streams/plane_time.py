@@ -18,6 +18,7 @@ from streams.config import DetectionConfig
 from streams.detectors.detector import Context, Detector
 from streams.findings import Judge
 from streams.open_hours import profiles
+from streams.overrides import Overrides
 from streams.plane_output import PlaneOutput
 from streams.plane_state import PlaneState
 from streams.verdicts import Verdicts
@@ -28,7 +29,8 @@ class PlaneTime(PlaneState):
     """Hours and episodes of one partition of the requests topic.
 
     Args:
-        verdicts: what analysts say, kept up to date by whoever made it; the others as of `PlaneState`.
+        verdicts: what analysts say, kept up to date by whoever made it.
+        overrides: other budgets that operators grant, likewise. The other arguments as of `PlaneState`.
     """
 
     def __init__(
@@ -37,9 +39,11 @@ class PlaneTime(PlaneState):
         partition: int = 0,
         detectors: Sequence[Detector] | None = None,
         verdicts: Verdicts | None = None,
+        overrides: Overrides | None = None,
     ) -> None:
         super().__init__(config, partition, detectors)
         self.verdicts = Verdicts() if verdicts is None else verdicts
+        self.overrides = Overrides() if overrides is None else overrides
         self.judge = Judge(self.detectors, config)
         self._next_close_ms = NOTHING
         """Watermark at which the next hour may have to be closed."""

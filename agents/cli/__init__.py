@@ -20,7 +20,7 @@ from schemas.errors import StillwatchError
 
 COMMANDS = (
     "demo", "up", "topics", "worker", "sink", "sql", "migrate", "replay", "simulate", "evaluate",
-    "campaign", "verdict", "suppress", "dlq", "schema", "doctor",
+    "campaign", "verdict", "suppress", "budget", "dlq", "schema", "doctor",
 )  # fmt: skip
 """Each is a function of its name in the module of its name, or an `app` of subcommands there."""
 

@@ -22,7 +22,7 @@ async def controls(fleet: TestFleet) -> Controls:
 
 
 @pytest.mark.timeout(300)
-async def test_a_verdict_and_a_suppression(pipeline: Pipeline) -> None:
+async def test_a_verdict_a_suppression_and_a_budget(pipeline: Pipeline) -> None:
     fleet, events = pipeline.fleet, traffic(seed=3, count=6_000)
     fleet.start_worker()
     with pipeline.sink():
@@ -47,3 +47,8 @@ async def test_a_verdict_and_a_suppression(pipeline: Pipeline) -> None:
     assert len(await controls(fleet)) == 1
     pipeline.cli("suppress", "contract-17", "--lift")
     assert len(await controls(fleet)) == 0
+    told = pipeline.cli("budget", "trials", "--plan", "trial", "--factor", "10")
+    assert "100 false alerts per million" in told
+    assert round((await controls(fleet)).overrides.least_nats, 1) == -2.3
+    pipeline.cli("budget", "trials", "--lift")
+    assert (await controls(fleet)).overrides.least_nats == 0

@@ -58,6 +58,14 @@ def test_a_tombstone_takes_a_message_back() -> None:
     assert controls.mark_all([finding()]) == [finding()]
 
 
+def test_a_budget_is_for_the_planes_until_a_tombstone_takes_it_back() -> None:
+    controls = known(Override(id="x", subject_id="a1", budget_factor=10))
+    assert controls.overrides.least_nats < 0
+    assert controls.mark_all([finding()]) == [finding()]
+    controls.apply(b"override:x", None)
+    assert controls.overrides.least_nats == 0
+
+
 def test_a_message_that_cannot_be_read_takes_the_older_one_back_and_stops_nothing() -> None:
     controls = known(Suppression(id="x", until=LATER))
     controls.apply(b"suppression:x", b"{not json")
