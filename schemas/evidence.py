@@ -79,6 +79,8 @@ class AccountEvidence(msgspec.Struct, frozen=True, array_like=True, tag="a"):
     first_hour: int
     constants: int
     """Hash of the request settings a client repeats: temperature, most tokens, top-p."""
+    found: bool = False
+    """By itself: it has or had a finding of its own."""
 
     @property
     def account_key(self) -> str:
@@ -128,7 +130,7 @@ class Measure(msgspec.Struct, frozen=True, array_like=True):
 
     name: str
     family: str
-    """Independent kind of evidence: ``sameness``, ``machine``, ``identity`` or ``age``."""
+    """Independent kind of evidence: ``sameness``, ``machine``, ``identity``, ``age`` or ``conduct``."""
     value: float
     usual: float
     nats: float

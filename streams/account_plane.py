@@ -188,17 +188,16 @@ class AccountPlane(PlaneTime):
         output: PlaneOutput,
     ) -> None:
         """One account is beyond its budget at one event."""
-        episode = self.episodes.get(slot)
+        episode, row = self.episodes.get(slot), self.table.rows[slot]
         if episode is not None and episode.ends_ms(self.quiet_ms) < event.time_ms:
             output.findings.append(self._close(slot))
             episode = None
         if episode is None:
             episode = self.episodes[slot] = self.judge.open(self.table, slot, event, nats, fused)
             output.findings.append(self.judge.create(self.table, slot, episode, event, nats, context))
-            self.table.rows["found"][slot] = True
+            row["found_hour"] = row["found_hour"] or int(context.hours[0])
             self.calibration.found(slot, int(context.hours[0]))
             return
-        row = self.table.rows[slot]
         episode.signal(event.time_ms, fused, event.event_id, int(row["events"]), int(row["completed"]))
         if episode.grown():
             output.findings.append(self.judge.update(self.table, slot, episode, event, nats, context))

@@ -34,7 +34,7 @@ CORE: list[tuple[str, Any] | tuple[str, Any, tuple[int, ...]]] = [
     ("events", "<u4"),
     ("completed", "<u4"),
     ("cohort", "<u2"),
-    ("found", "?"),  # has or had a finding
+    ("found_hour", "<i4"),  # epoch hour of its first finding; 0: never found
     ("recent", "<u4", (RECENT_EVENTS,)),
     ("closed_hour", "<i4"),
     ("minute_head", "<i4"),
@@ -45,7 +45,7 @@ CORE: list[tuple[str, Any] | tuple[str, Any, tuple[int, ...]]] = [
     ("hour_input", "<u4", (HOURS,)),
     ("hour_output", "<u4", (HOURS,)),
 ]
-"""Core columns, 921 bytes a row: identity and progress, the minute ring, the hour ring."""
+"""Core columns, 906 bytes a row: identity and progress, the minute ring, the hour ring."""
 
 
 class AccountTable:

@@ -1,6 +1,6 @@
 """What a group of accounts has in common, measured against ordinary accounts, in nats.
 
-Four families of evidence. What explains one of them innocently seldom explains another:
+Five families of evidence. What explains one of them innocently seldom explains another:
 
 - **sameness**: they write alike (and set the same request constants). So do users of one application.
 - **machine**: their daily volumes are as even as a scheduler's shares, and they do not sleep. Innocent
@@ -8,11 +8,13 @@ Four families of evidence. What explains one of them innocently seldom explains 
 - **identity**: more *owners* behind one card, device or network than that kind of link usually shows. An
   organisation's accounts count as one owner, so a corporate card and a tool for its staff say nothing.
 - **age**: made at about the same time. So are the first users of a new application.
+- **conduct**: the account plane has found them one by one.
 
-A verdict needs two families, and machine evidence among them; or identity, sameness and age together. A
-shared template, a new single-purpose application, a campus, a reseller each have at most what one cause
-brings. Content is judged on the group's *core*: the largest set that writes alike, so that a link with
-mostly innocent accounts still shows the others.
+A verdict needs two families, and machine evidence among them; or identity, sameness and age together; or
+conduct alone: whom the account plane has found is alerted on anyway, so that to say that they belong together
+costs no false alert. A shared template, a new single-purpose application, a campus, a reseller each have at
+most what one cause brings. Content is judged on the group's *core*: the largest set that writes alike, so
+that a link with mostly innocent accounts still shows the others.
 
 Source: SynchroTrap (CCS 2014) and EvilCohort (USENIX Security 2015) for judging groups rather than accounts;
 the thresholds and the widening factors are ours.
@@ -63,6 +65,10 @@ MAD_EFFICIENCY = 0.37
 WIDENED = 2.0
 """Innocent groups may have this many times the reference's share of a property."""
 SMALLEST_STEADY, SMALLEST_NEW, SMALLEST_CONSTANTS = 0.25, 0.2, 0.3
+FOUND_SHARE = 0.5
+"""Of the core: from which on it is a group of accounts found by themselves, not one that has some."""
+USUALLY_FOUND = 0.01
+"""Accounts with a finding in an innocent group: a thousand times what the budget allows of all accounts."""
 
 SIZE_EXPONENTS: Mapping[int, float] = {
     LinkKind.PAYMENT: 2.2,
@@ -118,7 +124,7 @@ def judge(
     if len(rows) < FEWEST_MEMBERS:
         return None
     if alike_nats is None:
-        core, measure = _core(rows, reference)
+        core, measure = largest_alike(rows, reference)
         alike_nats = measure.nats
     else:
         core = np.ones(len(rows), np.bool_)
@@ -131,23 +137,26 @@ def judge(
     constants = _constants(inside, reference)
     even, steady = _even(inside, None if kind == LinkKind.BEHAVIOUR else rows), _steady(inside, reference)
     identity, age = _identity(kind, owners_inside, exponent), _age(inside, reference, hour)
+    found = _found(inside)
     families = {
         "sameness": measure.nats + (min(constants.nats, 3.0) if measure.nats >= NEEDED else 0.0),
         # who never sleeps may be a service; only with even shares it is a scheduler's
         "machine": even.nats + 0.5 * steady.nats if even.nats >= 2.0 else min(0.5 * steady.nats, 3.0),
         "identity": identity.nats,
         "age": age.nats,
+        "conduct": found.nats,
     }
     families = {name: min(nats, FAMILY_CAP) for name, nats in families.items()}
     two = families["machine"] >= NEEDED and max(families["sameness"], families["identity"]) >= NEEDED
     three = min(families["identity"], families["sameness"]) >= 1.5 * NEEDED and families["age"] >= NEEDED
     total = sum(families.values())
-    measures = tuple(sorted((measure, constants, even, steady, identity, age), key=lambda one: -one.nats))
+    known = measure, constants, even, steady, identity, age, found
+    measures = tuple(sorted(known, key=lambda one: -one.nats))
     enough = total - families["age"] >= TOTAL_BY_WORDS if kind in WORDS else total >= TOTAL
-    return Verdict(measures, families, total, (two or three) and enough, core)
+    return Verdict(measures, families, total, ((two or three) and enough) or found.nats > 0, core)
 
 
-def _core(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]:
+def largest_alike(rows: Rows, reference: Reference) -> tuple[NDArray[np.bool_], Measure]:
     """The largest set that writes alike, and how surprising its size is; everybody where nothing is."""
     everybody = np.ones(len(rows), np.bool_)
     written = np.flatnonzero(rows["prompts"] >= FEWEST_TOGETHER)
@@ -244,6 +253,16 @@ def _age(rows: Rows, reference: Reference, hour: int) -> Measure:
     share = count / len(rows)
     text = f"{share:.0%} of them were made within {NEW_H // 24} days; at most {usual:.0%} would be usual"
     return Measure("new", "age", share, usual, min(tail_nats(count, len(rows), usual), FAMILY_CAP), text)
+
+
+def _found(rows: Rows) -> Measure:
+    """Found by themselves; 0 nats unless they are a group by that alone."""
+    count = int(rows["found"].sum())
+    share = count / len(rows)
+    nats = tail_nats(count, len(rows), USUALLY_FOUND) if share >= FOUND_SHARE else 0.0
+    nats = nats if len(np.unique(rows["owner"][rows["found"]])) >= FEWEST_OWNERS else 0.0
+    text = f"{share:.0%} of them have findings of their own; {USUALLY_FOUND:.0%} would be many"
+    return Measure("found", "conduct", share, USUALLY_FOUND, min(nats, FAMILY_CAP), text)
 
 
 def _constants(rows: Rows, reference: Reference) -> Measure:

@@ -27,6 +27,7 @@ from streams.group_statistics import SIZE_EXPONENTS, WORDS, Verdict, judge
 from streams.hour_marks import NEVER, HourMarks
 from streams.link_sample import LinkSample
 from streams.link_store import FORGET_HOURS, Change, LinkStore
+from streams.meeting_place import SEED_NATS
 from streams.membership import heading, log_odds
 from streams.reference import Reference, reference
 from streams.summary_table import BLANK_HOUR, Rows
@@ -152,6 +153,7 @@ class LinkPlane(LinkStore):
 
     def _judge_place(self, tenant_id: str, slots: set[int], hour: int, output: LinkOutput) -> None:
         place = self.place(tenant_id)
+        place.gather(self._found(tenant_id, hour), self.reference, hour)
         for group in place.close_hour(hour, self.table, np.array(sorted(slots), np.intp)):
             core = self.rows([one for one in sorted(group.core) if one in self.table.slots])
             core = core[core["hour"] > hour - DAY_HOURS]
@@ -162,7 +164,7 @@ class LinkPlane(LinkStore):
                 kind=LinkKind.BEHAVIOUR,
                 owners=len(core),
                 exponent=0.0,
-                alike_nats=group.nats,
+                alike_nats=group.nats if group.nats >= SEED_NATS else None,
             )
             if verdict is None:
                 continue
@@ -173,6 +175,13 @@ class LinkPlane(LinkStore):
                 everybody = self.rows([one for one in sorted(members) if one in self.table.slots])
                 link = LinkSample(tenant_id, LinkKind.BEHAVIOUR, group.value)
                 output.reports.append(self._report(link, verdict, core, everybody, hour, len(members)))
+
+    def _found(self, tenant_id: str, hour: int) -> Rows:
+        """Accounts of a tenant that were found by themselves, active in the last day."""
+        rows = self.table.rows[: len(self.table.keys)]
+        slots = np.flatnonzero(rows["found"] & rows["met"] & (rows["hour"] > hour - DAY_HOURS))
+        mine = [slot for slot in slots.tolist() if self.table.keys[slot].startswith(f"{tenant_id}:")]
+        return rows[np.array(sorted(mine, key=lambda slot: self.table.keys[slot]), np.intp)]
 
     def _report(
         self, link: LinkSample, verdict: Verdict, rows: Rows, everybody: Rows, hour: int, owners: float

@@ -146,16 +146,18 @@ def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEviden
     requests = np.maximum(rows["events"][slots].astype(np.int64) - ahead, 0)
     completed = np.maximum(rows["completed"][slots].astype(np.int64) - (ahead - failed_ahead), 0)
     created = np.where(mine["created_hour"] > 0, mine["created_hour"], first)
+    found = (rows["found_hour"][slots] > 0) & (rows["found_hour"][slots] <= hour)
     columns = (
-        slots, mine["values"], mine["owner"], mine["constants"], prompts, requests, completed, created, first
+        slots, mine["values"], mine["owner"], mine["constants"], prompts, requests, completed, created, first,
+        found,
     )  # fmt: skip
-    found = []
-    for number, (slot, values, owner, constants, prompts, requests, completed, created, first) in enumerate(
-        zip(*(column.tolist() for column in columns), strict=True)
-    ):
+    told = []
+    for number, (
+        slot, values, owner, constants, prompts, requests, completed, created, first, found
+    ) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):  # fmt: skip
         key = table.key(slot)
         tenant_id, _, account_id = key.partition(":")
-        found.append(
+        told.append(
             AccountEvidence(
                 tenant_id=tenant_id,
                 account_id=account_id,
@@ -170,9 +172,10 @@ def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEviden
                 created_hour=created,
                 first_hour=first,
                 constants=constants,
+                found=found,
             )
         )
-    return found
+    return told
 
 
 def _means(table: AccountTable, slots: Slots) -> NDArray[np.int8]:

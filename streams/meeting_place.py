@@ -28,8 +28,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from streams.group_statistics import FEWEST_MEMBERS, NEEDED, largest_alike
 from streams.hashing import hash64
-from streams.reference import FEWEST_PROMPTS
+from streams.reference import FEWEST_PROMPTS, Reference
 from streams.snapshots import Snapshots, snapshots_of
 from streams.summary_table import Rows, SummaryTable
 
@@ -134,6 +135,18 @@ class MeetingPlace:
             elif group.last_hour < hour - FORGET_HOURS:
                 del self.groups[value]
         return touched
+
+    def gather(self, rows: Rows, reference: Reference, hour: int) -> None:
+        """Put accounts that were found by themselves into groups where they write alike. They are few, so no
+        baseline is needed to say that it is no chance."""
+        while len(rows) >= FEWEST_MEMBERS:
+            core, measure = largest_alike(rows, reference)
+            if measure.nats < NEEDED:
+                return
+            names = rows["account"][core]
+            for name in sorted(names.tolist()):
+                self._join(name, Ball(measure.nats, names), hour)
+            rows = rows[~core]
 
     def _lapse(self, hour: int, table: SummaryTable) -> None:
         """Old candidates become baseline; where there is no room for new ones, the oldest do at once."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.evidence import Measure
-from streams.group_statistics import MAD_TO_SD, NEEDED
+from streams.group_statistics import MAD_TO_SD, NEEDED, USUALLY_FOUND
 from streams.reference import FEWEST_TOGETHER, NEW_H, Reference, directions, steadiness, volume
 
 Rows = NDArray[Any]
@@ -82,7 +82,10 @@ def log_odds(
         own, cores = steadiness(rows), steadiness(core)
         known = cores[~np.isnan(cores)]
         clockwork += _normal(own, known, 0.1, reference.steadiness_mean, reference.steadiness_sd)
-    return (np.minimum(source, SAME_SOURCE) if by_words else source) + clockwork
+    conduct = np.zeros(len(rows))
+    if nats["found"] >= NEEDED:
+        conduct += _yes_or_no(rows["found"], float(core["found"].mean()), USUALLY_FOUND)
+    return (np.minimum(source, SAME_SOURCE) if by_words else source) + clockwork + conduct
 
 
 def _writing(rows: Rows, core: Rows, outside: Rows, reference: Reference) -> Floats:

@@ -134,7 +134,7 @@ class PlaneState:
             return
         used = np.fromiter(table.slots.values(), np.intp, len(table.slots))
         over = (rows["hour_head"][used] <= self._settled_hour()) & ~self.open_hours.holds(used)
-        idle = used[over & ~rows["found"][used]]
+        idle = used[over & (rows["found_hour"][used] == 0)]
         idle = idle[np.argsort(rows["last_ms"][idle], kind="stable")]
         longest = idle[: 2 * crowd].tolist()
         alone = [slot for slot, more in zip(longest, self._each_extras(longest), strict=True) if not more]
@@ -185,7 +185,7 @@ class PlaneState:
         for start in range(0, len(keys), SETTLED_AT_ONCE):
             some = keys[start : start + SETTLED_AT_ONCE]
             rows, extras = self.codec.decode([table.aside[key] for key in some])
-            due = (rows["hour_head"] > settled) | rows["found"]
+            due = (rows["hour_head"] > settled) | (rows["found_hour"] > 0)
             both = zip(some, due.tolist(), extras, strict=True)
             table.wake([key for key, now, more in both if now or more])
 
@@ -249,7 +249,7 @@ class PlaneState:
             "events": self.events,
             "late_events": self.late,
             "duplicate_events": self.duplicates,
-            "leaked": int(rows["completed"][rows["found"]].sum()),
+            "leaked": int(rows["completed"][rows["found_hour"] > 0].sum()),
             "evicted_accounts": self.table.evicted,
         }
 

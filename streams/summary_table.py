@@ -24,6 +24,7 @@ ROW = np.dtype(
         ("hour", "<i4"),
         ("created_hour", "<i4"),
         ("first_hour", "<i4"),
+        ("found", "?"),  # by itself
         ("met", "?"),  # held by the meeting place of its tenant ...
         ("level", "u1"),  # ... and the doubling of its requests at which it was compared there last
         ("prompts", "<u4"),
@@ -33,7 +34,7 @@ ROW = np.dtype(
         ("mean", "i1", (FEATURE_DIMENSIONS,)),
     ]
 )
-"""330 bytes."""
+"""331 bytes."""
 BLANK_HOUR = -(2**31)
 """Hour of a row whose account has not been told of yet."""
 
@@ -76,6 +77,7 @@ class SummaryTable:
         row["hour"] = evidence.hour
         row["created_hour"] = evidence.created_hour
         row["first_hour"] = evidence.first_hour
+        row["found"] = evidence.found
         row["prompts"] = evidence.prompts if evidence.mean else 0
         row["requests"] = min(evidence.requests, 2**32 - 1)
         row["completed"] = min(evidence.completed, 2**32 - 1)

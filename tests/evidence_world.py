@@ -44,6 +44,8 @@ class Crowd:
     organisations: int | None = None
     """How many own the accounts; `None`: everyone its own."""
     constants: int = 6
+    found_after: int | None = None
+    """Requests of an account until it has a finding of its own."""
 
 
 class World:
@@ -113,6 +115,7 @@ class World:
                         created_hour=int(made[number]),
                         first_hour=START_HOUR + int(first[number]),
                         constants=int(settings[number]),
+                        found=crowd.found_after is not None and int(total[number]) >= crowd.found_after,
                     )
                 )
 

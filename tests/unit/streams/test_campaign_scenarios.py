@@ -55,6 +55,21 @@ def test_a_hydra_is_found_with_few_innocents(attackers: Crowd, size: int) -> Non
     assert sum(feature.contribution for feature in first.features) == pytest.approx(1.0)
 
 
+FARM = Crowd("farm", 60, log_volume=3.0, topics=1, begins=8, found_after=20)
+"""Accounts with hours and volumes of people, and findings of their own; before there is any baseline."""
+
+
+def test_accounts_found_by_themselves_that_write_alike_are_a_campaign() -> None:
+    world, findings, _ = findings_of([PEOPLE, FARM], hours=40)
+    named = set(findings[-1].members)
+    found = {account.account_id for hour in world.by_hour.values() for account in hour if account.found}
+    assert len(found) >= 30
+    assert named <= world.members["farm"]
+    assert len(named & found) >= 0.9 * len(found)
+    assert any("findings of their own" in reason for reason in findings[0].reasons)
+    assert len({finding.subject_id for finding in findings}) == 1
+
+
 def application(size: int) -> Crowd:
     """A new product of one purpose: one template, one system prompt, settings and all; its users are new."""
     share = {TEMPLATE: 1, SYSTEM: 1}
@@ -67,6 +82,9 @@ def application(size: int) -> Crowd:
         pytest.param(application(20), id="new application, 20 users"),
         pytest.param(application(200), id="new application, 200 users"),
         pytest.param(application(1000), id="new application, 1,000 users"),
+        pytest.param(
+            Crowd("found", 60, log_volume=3.0, found_after=20), id="accounts with findings of different kinds"
+        ),
         pytest.param(Crowd("campus", 800, share={NETWORK: 1}), id="a university behind one network"),
         pytest.param(Crowd("reseller", 200, share={PAYMENT: 1}), id="a reseller's customers on one card"),
         pytest.param(
