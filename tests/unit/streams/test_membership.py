@@ -12,6 +12,7 @@ from streams.summary_table import ROW, Rows
 HOUR = 490_000
 RNG = np.random.default_rng(0)
 SUBJECT = RNG.normal(0, 20, 256)
+NOBODY_FOUND = Measure("found", "conduct", 0.0, 0.01, 0.0, "")
 
 
 def accounts(number: int, *, subject: np.ndarray, asleep: int, a_day: int) -> Rows:
@@ -29,7 +30,7 @@ def test_users_of_an_application_are_not_named_for_writing_as_its_abusers_do() -
     users = accounts(40, subject=SUBJECT, asleep=16, a_day=8)
     people = accounts(400, subject=RNG.normal(0, 20, (400, 256)), asleep=16, a_day=8)
     names = ("alike", "constants", "new", "even_volume", "steady")
-    measures = tuple(Measure(name, "", 1.0, 0.1, 12.0, "") for name in names)
+    measures = (*(Measure(name, "", 1.0, 0.1, 12.0, "") for name in names), NOBODY_FOUND)
     reference = Reference(accounts=400, centre=np.zeros(256).tobytes(), new_share=0.05)
 
     def odds(rows: Rows, by_words: bool) -> np.ndarray:
@@ -52,3 +53,15 @@ def test_hours_beyond_what_a_summary_tells_do_not_make_volumes_equal() -> None:
     # what it sent since it came; a day of what it sent since it came; never less than what is told
     assert volume(rows)[:3].tolist() == [300, 3_000, 260]
     assert volume(rows)[3] == rows["hourly"][3].sum() < MOST_TOLD
+
+
+def test_of_accounts_that_write_alike_those_found_by_themselves_are_named() -> None:
+    core = accounts(40, subject=SUBJECT, asleep=16, a_day=8)
+    core["found"][:30] = True
+    people = accounts(400, subject=RNG.normal(0, 20, (400, 256)), asleep=16, a_day=8)
+    nats = {"alike": 12.0, "found": 12.0, "constants": 0.0, "new": 0.0, "even_volume": 0.0, "steady": 0.0}
+    measures = tuple(Measure(name, "", 1.0, 0.1, value, "") for name, value in nats.items())
+    reference = Reference(accounts=400, centre=np.zeros(256).tobytes(), new_share=0.05)
+    odds = log_odds(core, core, people, -4.0, measures, reference, HOUR, by_words=True)
+    assert (odds[:30] >= ACCEPTED).all()
+    assert (odds[30:] < ACCEPTED).all()
