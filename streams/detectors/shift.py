@@ -59,7 +59,7 @@ TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (6.5, 7.5), (7.5, 15.4), (14.0, 36.
 is above 2.9 in one of ten, above 5 in one of a hundred). Beyond, people who fill a template of their own by
 hand are counted as what they look like; of 9,440 real conversations one is."""
 
-EASE = ((16.0, -1.1), (32.0, -0.7), (64.0, 0.0))
+EASE = ((16.0, -1.1), (32.0, -0.7), (64.0, 0.8), (100.0, 1.8))
 """Prompts to what is added to the score before it is turned into nats. Templates filled by hand end after
 one to three dozen, so that the largest scores of people are found at few prompts. At ten prompts the
 largest of 9,437 real conversations are 5.6, 5.5 and 5.5, and templated pipelines have 5.8 to 6.8 in the
@@ -67,7 +67,8 @@ median: too close for ten false alerts per million account-days, however it is w
 have 7.7 to 9.3. The template repeating does not decide it either: 32 of these conversations hold ten
 prompts in a row that begin or end alike, and cut out by themselves they score up to 5.6. At thirty, two
 people reach 7.5: one plays an adventure game in a fixed form, one has a browser that adds a fixed text to
-every prompt."""
+every prompt. Later people wander, and no score of theirs stays high: among 600 accounts of one to twenty
+real conversations the largest is 3.9 from 48 prompts on, 2.7 from 64, 2.3 from 80 and below 0 from 100."""
 
 SAMPLE_HOURS = 24
 SAMPLE_NATS = 3.0
