@@ -111,6 +111,7 @@ def judge(
     owners: float,
     exponent: float,
     alike_nats: float | None = None,
+    by_clock: bool = False,
 ) -> Verdict | None:
     """Measure a group; `None` where there is too little of it.
 
@@ -120,6 +121,7 @@ def judge(
         owners: estimate of the different owners behind the link.
         exponent: of the sizes of this kind of link, see `SIZE_EXPONENTS`.
         alike_nats: evidence that they write alike, where the group was formed by that.
+        by_clock: it was formed among accounts that never sleep, which is no evidence then.
     """
     if len(rows) < FEWEST_MEMBERS:
         return None
@@ -128,7 +130,8 @@ def judge(
         alike_nats = measure.nats
     else:
         core = np.ones(len(rows), np.bool_)
-        text = f"far more accounts write alike today than days before (p = {np.exp(-alike_nats):.0e})"
+        usual = "among those that never sleep than by chance" if by_clock else "today than days before"
+        text = f"far more accounts write alike {usual} (p = {np.exp(-alike_nats):.0e})"
         measure = Measure("alike", "sameness", alike_nats, 0.0, min(alike_nats, FAMILY_CAP), text)
     inside = rows[core]
     owners_inside = len(np.unique(inside["owner"])) / len(rows) * max(owners, len(np.unique(rows["owner"])))
@@ -138,10 +141,11 @@ def judge(
     even, steady = _even(inside, None if kind == LinkKind.BEHAVIOUR else rows), _steady(inside, reference)
     identity, age = _identity(kind, owners_inside, exponent), _age(inside, reference, hour)
     found = _found(inside)
+    awake = 0.0 if by_clock else 0.5 * steady.nats
     families = {
         "sameness": measure.nats + (min(constants.nats, 3.0) if measure.nats >= NEEDED else 0.0),
         # who never sleeps may be a service; only with even shares it is a scheduler's
-        "machine": even.nats + 0.5 * steady.nats if even.nats >= 2.0 else min(0.5 * steady.nats, 3.0),
+        "machine": even.nats + awake if even.nats >= 2.0 else min(awake, 3.0),
         "identity": identity.nats,
         "age": age.nats,
         "conduct": found.nats,

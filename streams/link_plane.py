@@ -154,6 +154,8 @@ class LinkPlane(LinkStore):
     def _judge_place(self, tenant_id: str, slots: set[int], hour: int, output: LinkOutput) -> None:
         place = self.place(tenant_id)
         place.gather(self._found(tenant_id, hour), self.reference, hour)
+        active = self.table.rows[np.array(sorted(slots), np.intp)]
+        place.gather_sleepless(active[np.argsort(active["account"])], self.reference, hour)
         for group in place.close_hour(hour, self.table, np.array(sorted(slots), np.intp)):
             core = self.rows([one for one in sorted(group.core) if one in self.table.slots])
             core = core[core["hour"] > hour - DAY_HOURS]
@@ -165,6 +167,7 @@ class LinkPlane(LinkStore):
                 owners=len(core),
                 exponent=0.0,
                 alike_nats=group.nats if group.nats >= SEED_NATS else None,
+                by_clock=group.by_clock,
             )
             if verdict is None:
                 continue

@@ -10,9 +10,12 @@ Only means over similar numbers of prompts are compared (their noise differs). A
 a day after its comparison and never from within a group found here, so a campaign cannot become its own
 standard. What is found is a *candidate*: a new application of one purpose looks exactly the same.
 
-Limits: silent in the first two days, and about everything that was there before. The baseline must span a
-whole day first: with the accounts of a night alone, everybody who works in the morning is a surprise. Nor is
-an account compared that has been known for longer than any of the baseline had been: of those who take two
+Two kinds of accounts are few, and need no baseline to be compared with each other: those with findings of
+their own, and those that never sleep. In a group of the latter, that they do not is no evidence any more.
+
+Limits: else silent in the first two days, and about everything that was there before. The baseline must span
+a whole day first: with the accounts of a night alone, everybody who works in the morning is a surprise. Nor
+is an account compared that has been known for longer than any of the baseline had been: of those who take two
 days for fifty requests a plane of three days has no baseline, and they would all be a surprise, equally busy.
 Source: exchangeable two-sample nearest-neighbour counts, N. Henze, Ann. Statist. 16 (1988); the score, the
 set of K and the purity guard were chosen by experiment on ten families of prompts.
@@ -28,9 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from streams.group_statistics import FEWEST_MEMBERS, NEEDED, largest_alike
+from streams.group_statistics import EVEN_FROM, FEWEST_MEMBERS, NEEDED, largest_alike
 from streams.hashing import hash64
-from streams.reference import FEWEST_PROMPTS, Reference
+from streams.reference import FEWEST_PROMPTS, STEADY, Reference, directions, steadiness, volume
 from streams.snapshots import Snapshots, snapshots_of
 from streams.summary_table import Rows, SummaryTable
 
@@ -48,6 +51,9 @@ SEED_NATS = 30.0
 FEWEST_NEAR = 12
 PURITY = 10.0
 """Today's accounts in the ball are at least so many times those expected: nine in ten of them are strange."""
+SLEEPLESS, USUALLY_ALIKE = 2048, 0.02
+"""Accounts that never sleep are compared with each other, at most so many; and the share of pairs of innocent
+ones that write alike."""
 BLOCK = 256
 JOIN_SHARE = 0.5
 MAX_GROUPS, ROOM = 256, 16
@@ -76,6 +82,8 @@ class Alike(msgspec.Struct, array_like=True):
     """Came near its centre later; judged as members, never part of the centre."""
     suspected: int | None = None
     """Hour in which there was more against it than its words, for the last time."""
+    by_clock: bool = False
+    """Its core was looked for among accounts that never sleep: that they do not says nothing more."""
 
     @property
     def since(self) -> int:
@@ -148,6 +156,21 @@ class MeetingPlace:
                 self._join(name, Ball(measure.nats, names), hour)
             rows = rows[~core]
 
+    def gather_sleepless(self, rows: Rows, reference: Reference, hour: int) -> None:
+        """Put accounts of an hour that never sleep into groups where far more of them write alike than usual.
+        Needs no baseline either, and so finds what was there before."""
+        rows = rows[(rows["prompts"] >= FEWEST_PROMPTS) & (volume(rows) >= EVEN_FROM)]
+        rows = rows[steadiness(rows) >= STEADY][:SLEEPLESS]
+        if len(rows) < FEWEST_NEAR or not reference.centre:
+            return
+        unit = directions(rows, reference.mean())
+        alike = unit @ unit.T > reference.alike
+        counts = alike.sum(axis=1)
+        nats = -binom.logsf(counts - 2, len(rows) - 1, USUALLY_ALIKE)
+        for one in np.flatnonzero((counts >= FEWEST_NEAR) & (nats >= SEED_NATS)).tolist():
+            near = Ball(float(nats[one]), rows["account"][alike[one]])
+            self._join(int(rows["account"][one]), near, hour, by_clock=True)
+
     def _lapse(self, hour: int, table: SummaryTable) -> None:
         """Old candidates become baseline; where there is no room for new ones, the oldest do at once."""
         by_age = sorted(self.groups.values(), key=lambda group: (group.since, group.value))
@@ -207,18 +230,18 @@ class MeetingPlace:
                     found.append((int(block["account"][number]), Ball(float(nats[best]), inside)))
         return found
 
-    def _join(self, account: int, ball: Ball, hour: int) -> None:
+    def _join(self, account: int, ball: Ball, hour: int, by_clock: bool = False) -> None:
         """Put an account into the group that holds most of its neighbours, else found one with them. Groups
         that merely touch stay apart: chains of neighbours lead from any subject to any other."""
         near = {account, *ball.near.tolist()}
-        shares = [(-len(near & one.core), one.founded, one.value) for one in self.groups.values()]
-        most = min(shares, default=None)
+        alike = [one for one in self.groups.values() if one.by_clock == by_clock]
+        most = min([(-len(near & one.core), one.founded, one.value) for one in alike], default=None)
         if most is not None and -most[0] >= JOIN_SHARE * len(near):
             group = self.groups[most[2]]
             group.core.add(account)
         elif len(self.groups) < MAX_GROUPS:
-            value = hash64(f"{self.tenant_id}\x1f{account}\x1f{hour}")
-            group = self.groups[value] = Alike(value, hour, hour, 0.0, near, set())
+            value = hash64(f"{self.tenant_id}\x1f{account}\x1f{hour}\x1f{by_clock:d}")
+            group = self.groups[value] = Alike(value, hour, hour, 0.0, near, set(), by_clock=by_clock)
         else:
             return
         group.fringe -= group.core

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from schemas.evidence import HOURS_TOLD, AccountEvidence
 from streams.meeting_place import LAPSE_HOURS, MAX_GROUPS, Alike, MeetingPlace
-from streams.summary_table import SummaryTable
+from streams.reference import Reference
+from streams.summary_table import ROW, SummaryTable
 
 FOUND, LATER = 50, 50 + LAPSE_HOURS + 2
 ORDINARY, USERS = 600, 60
@@ -81,3 +82,20 @@ def test_there_is_always_room_for_a_new_candidate(meeting: Meeting) -> None:
 
 def test_accounts_known_longer_than_any_of_the_baseline_are_not_compared(meeting: Meeting) -> None:
     assert meeting.hour(FOUND, "user", USERS, taste=2.0, known_h=30) == []
+
+
+@pytest.mark.parametrize(("taste", "asleep_h", "groups"), [(3.0, 0, 1), (3.0, 12, 0), (60.0, 0, 0)])
+def test_accounts_that_never_sleep_and_write_alike_need_no_baseline(
+    taste: float, asleep_h: int, groups: int
+) -> None:
+    rng = np.random.default_rng(0)
+    rows = np.zeros(ORDINARY + USERS, ROW)
+    rows["account"], rows["prompts"] = np.arange(len(rows)), 24
+    rows["mean"] = rng.normal(0, 20, (len(rows), 256)).clip(-127, 127)
+    subject = rng.normal(0, 20, 256) + rng.normal(0, taste, (USERS, 256))
+    rows["mean"][ORDINARY:] = subject.clip(-127, 127)
+    rows["hourly"][:, 0] = rows["hourly"][:, 12:] = 6
+    rows["hourly"][ORDINARY:, 1 + asleep_h :] = 6
+    place = MeetingPlace("default")
+    place.gather_sleepless(rows, Reference(accounts=ORDINARY, centre=np.zeros(256).tobytes()), FOUND)
+    assert [group.core for group in place.groups.values()] == groups * [{*range(ORDINARY, ORDINARY + USERS)}]
