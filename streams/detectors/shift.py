@@ -59,7 +59,7 @@ TAIL = ((-1.0, 0.0), (2.9, 2.3), (5.0, 4.6), (6.5, 7.5), (7.5, 15.4), (14.0, 36.
 is above 2.9 in one of ten, above 5 in one of a hundred). Beyond, people who fill a template of their own by
 hand are counted as what they look like; of 9,440 real conversations one is."""
 
-EASE = ((16.0, -1.1), (32.0, -0.7), (64.0, 0.8), (100.0, 1.8))
+EASE = ((32.0, -1.1), (64.0, 0.8), (100.0, 1.8))
 """Prompts to what is added to the score before it is turned into nats. Templates filled by hand end after
 one to three dozen, so that the largest scores of people are found at few prompts. At ten prompts the
 largest of 9,437 real conversations are 5.6, 5.5 and 5.5, and templated pipelines have 5.8 to 6.8 in the
