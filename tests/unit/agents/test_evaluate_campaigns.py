@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from agents.cli import evaluate
 from agents.cli.evaluate import app
 from schemas.errors import InvalidSetting
+from streams.simulation.habits import HABITS
 
 runner = CliRunner()
 
@@ -43,6 +45,8 @@ def test_figures_are_written_and_shown(tmp_path: Path) -> None:
     assert published["campaigns"] == 1
     assert published["campaign_recall"] == 1
     assert published["confounders"] == {"campus": {"false_campaigns": 0}}
+    assert set(published["cost"]) == {"wall_s", "cpu_s", "peak_rss_mb"}
+    assert all(spent > 0 for spent in published["cost"].values())
     rules = {"rate_limit_per_account", "payment_union_find", "shared_template", "mmd_per_account"}
     assert set(published["baselines"]) == rules
     text = page.read_text()
@@ -60,6 +64,40 @@ def test_more_accounts_than_the_world_has_are_refused(tmp_path: Path) -> None:
     result = runner.invoke(app, arguments)
     assert isinstance(result.exception, InvalidSetting)
     assert result.exception.setting == "--accounts"
+
+
+CAMPAIGN = '[[campaigns]]\nname = "h"\ntext = "tasks"\nrequests_per_day = 9.0\n'
+
+
+@pytest.mark.parametrize(
+    ("written", "setting"),
+    [
+        ('without = ["poeple"]', "scenario.without"),
+        (f"without = {[habit.name for habit in HABITS]}", "scenario.without"),
+        ("campaings = []", "scenario"),
+        (2 * CAMPAIGN, "scenario.campaigns[1].name"),
+    ],
+)
+def test_a_mistake_in_a_scenario_is_named(tmp_path: Path, written: str, setting: str) -> None:
+    world = tmp_path / "w.toml"
+    world.write_text(f"accounts = 9\n{written}")
+    result = runner.invoke(app, ["campaigns", "--json", str(tmp_path / "o.json"), "-s", str(world)])
+    assert isinstance(result.exception, InvalidSetting)
+    assert result.exception.setting == setting
+
+
+def test_the_figures_of_a_long_run_are_there_while_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, figures = tmp_path / "w.toml", tmp_path / "o.json"
+    world.write_text('accounts = 9\nduration_s = 90_000\ncampaigns = []\nwithout = ["batch", "inline-batch"]')
+    written: list[dict[str, object]] = []
+    monkeypatch.setattr(evaluate, "WRITTEN_S", 0.0)
+    monkeypatch.setattr(evaluate, "write_json", lambda path, value: written.append(value))
+    arguments = ["--json", str(figures), "-s", str(world), "--no-comparisons"]
+    assert runner.invoke(app, ["campaigns", *arguments]).exit_code == 0
+    assert len(written) > 20
+    assert set(written[0]) == set(written[-1]) - {"baselines"}
 
 
 @pytest.mark.slow

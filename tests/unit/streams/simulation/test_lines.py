@@ -7,9 +7,10 @@ import pytest
 from schemas.event import RequestEvent, decode_event
 from streams.fingerprint import Fingerprinter
 from streams.simulation.attackers import Campaign
-from streams.simulation.calls import CallStream
-from streams.simulation.content import Content
+from streams.simulation.calls import Calls, CallStream
+from streams.simulation.content import APPLICATIONS, Content
 from streams.simulation.crowds import Crowd
+from streams.simulation.habits import HABITS
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
@@ -103,3 +104,16 @@ def test_warm_up_sends_ordinary_words_before_the_start():
     event = np.full(len(account), 12345)
     assert population.is_aside(account, event, before).all()
     assert not population.is_aside(account, event, after).any()
+
+
+def test_beyond_a_thousand_accounts_several_run_the_same_product():
+    others = tuple(habit.name for habit in HABITS if habit.name != "processor")
+    population = Population(Scenario(accounts=APPLICATIONS + 2, without=others, campaigns=()))
+    content = Content(population, Fingerprinter(b"a secret of this test", "k1"))
+    account = np.array([0, 1, APPLICATIONS, APPLICATIONS + 1])
+    same = np.full(4, 12345)
+    time_ms = np.full(4, population.scenario.start_ms)
+    calls = Calls(time_ms, account, same << 30, np.zeros(4, int), same << 30, np.zeros(4, int), same < 0)
+    first, second, *again = content.rows(calls).tolist()
+    assert again == [first, second]
+    assert first != second
