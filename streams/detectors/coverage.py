@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
+from streams.batch import EventBatch
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.detectors.shift import MIN_CHARS, STRUCTURE
 from streams.purpose import COLD_SHARE, application, shown
@@ -44,6 +45,8 @@ USUAL_LOG, USUAL_EXPONENT = 0.333, 0.771
 TAIL = ((-1.4, 6.9), (-0.94, 5.8), (-0.7, 4.6), (-0.45, 3.0), (-0.27, 1.6), (-0.1, 0.0))
 """Logarithm of cells over usual cells to nats: as often as the lowest value at any look of an account with
 `MIN_PROMPTS` was below, of 419 such. It says no more than the rarest of them allows."""
+
+_TAIL = np.array(TAIL).T
 
 METADATA = DetectorMetadata(
     name="coverage",
@@ -83,36 +86,40 @@ def counted(bitmap: NDArray[np.uint64]) -> Scores:
     return number
 
 
+def fewer(cells: Scores, prompts: Scores) -> Scores:
+    """Logarithm of cells over those people reach with so many prompts, (m,)."""
+    usual = USUAL_LOG + USUAL_EXPONENT * np.log(np.maximum(prompts, 1.0))
+    found: Scores = np.log(np.maximum(cells, 1.0)) - usual
+    return found
+
+
 class Coverage(Detector):
     """Cells reached by an account's different prompts."""
 
     metadata = METADATA
     columns = np.dtype([("prompts", "<u8", (WORDS,)), ("cells", "<u8", (WORDS,))])
 
-    def update(self, table: AccountTable, segment: Segment) -> None:
-        mine, batch = self.mine(table), segment.batch
-        usable = np.flatnonzero(segment.take(batch.has_features & (batch.prompt_chars >= MIN_CHARS)))
-        if not len(usable):
-            return
-        slots, places = segment.event_slots[usable], segment.index[usable]
-        signs = batch.features[places, STRUCTURE.start : STRUCTURE.start + CELL_SIGNS] >= 0
-        cells = np.packbits(signs, axis=1).view(">u2")[:, 0].astype(np.uint64)
-        for name, hashes in (("prompts", batch.prompt_hash[places]), ("cells", cells * FIBONACCI)):
-            bit = hashes >> np.uint64(64 - BITS.bit_length() + 1)
-            mask = np.uint64(1) << bit % np.uint64(64)
-            np.bitwise_or.at(mine[name], (slots, (bit // np.uint64(64)).astype(np.intp)), mask)
+    def __init__(self) -> None:
+        self._batch: EventBatch | None = None
+        self._bits: NDArray[np.uint64] = np.empty((0, 2 * WORDS), np.uint64)
+        """Both bitmaps of each event of the batch in hand; empty where it does not count."""
 
-    def _fewer(self, mine: NDArray[np.void], slots: Slots) -> tuple[Scores, Scores, Scores]:
-        """Prompts, cells, and logarithm of cells over the usual ones; each (m,)."""
-        prompts, cells = counted(mine["prompts"][slots]), counted(mine["cells"][slots])
-        usual = USUAL_LOG + USUAL_EXPONENT * np.log(np.maximum(prompts, 1.0))
-        return prompts, cells, np.log(np.maximum(cells, 1.0)) - usual
+    def update(self, table: AccountTable, segment: Segment) -> None:
+        if segment.batch is not self._batch:
+            self._batch, self._bits = segment.batch, _bits(segment.batch)
+        mine, slots = self.mine(table), segment.slots
+        found = np.bitwise_or.reduceat(segment.take(self._bits), segment.starts, axis=0)
+        mine["prompts"][slots] |= found[:, :WORDS]
+        mine["cells"][slots] |= found[:, WORDS:]
 
     def score(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         mine = self.mine(table)
-        prompts, _, fewer = self._fewer(mine, slots)
-        levels, worth = np.array(TAIL).T
-        nats = np.where(prompts >= MIN_PROMPTS, np.interp(fewer, levels, worth), 0.0)
+        prompts = counted(mine["prompts"][slots])
+        nats = np.zeros(len(slots))
+        ready = np.flatnonzero(prompts >= MIN_PROMPTS)
+        if not len(ready):
+            return nats
+        nats[ready] = np.interp(fewer(counted(mine["cells"][slots[ready]]), prompts[ready]), *_TAIL)
         high = np.flatnonzero(nats > 0)
         if len(high):
             nats[high[_innocent(table, slots[high])]] = 0.0
@@ -123,15 +130,26 @@ class Coverage(Detector):
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
-        prompts, cells, fewer = (float(one[0]) for one in self._fewer(self.mine(table), np.array([slot])))
-        usual = cells / np.exp(fewer)
+        row = self.mine(table)[[slot]]
+        prompts, cells = counted(row["prompts"]), counted(row["cells"])
+        usual = float((cells / np.exp(fewer(cells, prompts)))[0])
         return Evidence(
-            reason=f"about {prompts:,.0f} different prompts are laid out in about {cells:,.0f} ways; people "
-            f"have {usual:,.0f}",
-            features=(
-                Feature(name="layout_cells", value=cells, baseline=float(usual), contribution=0.0),
-            ),
+            reason=f"about {prompts[0]:,.0f} different prompts are laid out in about {cells[0]:,.0f} ways; "
+            f"people have {usual:,.0f}",
+            features=(Feature(name="layout_cells", value=float(cells[0]), baseline=usual, contribution=0.0),),
         )
+
+
+def _bits(batch: EventBatch) -> NDArray[np.uint64]:
+    """uint64 (n, 2 `WORDS`): one bit for each event's prompt and one for its cell."""
+    bits = np.zeros((len(batch), 2 * WORDS), np.uint64)
+    places = np.flatnonzero(batch.has_features & (batch.prompt_chars >= MIN_CHARS))
+    signs = batch.features[places, STRUCTURE.start : STRUCTURE.start + CELL_SIGNS] >= 0
+    cells = np.packbits(signs, axis=1).view(">u2")[:, 0].astype(np.uint64)
+    for first, hashes in ((0, batch.prompt_hash[places]), (WORDS, cells * FIBONACCI)):
+        bit = hashes >> np.uint64(64 - BITS.bit_length() + 1)
+        bits[places, first + (bit // np.uint64(64)).astype(np.intp)] = np.uint64(1) << bit % np.uint64(64)
+    return bits
 
 
 def _innocent(table: AccountTable, slots: Slots) -> NDArray[np.bool_]:
