@@ -13,6 +13,7 @@ from math import fsum
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from schemas.errors import IncompatibleState
 from schemas.evidence import (
@@ -27,7 +28,7 @@ from streams.group_statistics import SIZE_EXPONENTS, WORDS, Verdict, judge
 from streams.hour_marks import NEVER, HourMarks
 from streams.link_sample import LinkSample
 from streams.link_store import FORGET_HOURS, Change, LinkStore
-from streams.meeting_place import SEED_NATS
+from streams.meeting_place import SEED_NATS, sleepless
 from streams.membership import heading, log_odds
 from streams.reference import Reference, reference
 from streams.summary_table import BLANK_HOUR, Rows
@@ -153,9 +154,9 @@ class LinkPlane(LinkStore):
 
     def _judge_place(self, tenant_id: str, slots: set[int], hour: int, output: LinkOutput) -> None:
         place = self.place(tenant_id)
-        place.gather(self._found(tenant_id, hour), self.reference, hour)
-        active = self.table.rows[np.array(sorted(slots), np.intp)]
-        place.gather_sleepless(active[np.argsort(active["account"])], self.reference, hour)
+        rows = self.table.rows[: len(self.table.keys)]
+        place.gather(self._met(tenant_id, hour, rows["found"]), self.reference, hour)
+        place.gather_sleepless(self._met(tenant_id, hour, sleepless(rows)), self.reference, hour)
         for group in place.close_hour(hour, self.table, np.array(sorted(slots), np.intp)):
             core = self.rows([one for one in sorted(group.core) if one in self.table.slots])
             core = core[core["hour"] > hour - DAY_HOURS]
@@ -178,11 +179,12 @@ class LinkPlane(LinkStore):
                 everybody = self.rows([one for one in sorted(members) if one in self.table.slots])
                 link = LinkSample(tenant_id, LinkKind.BEHAVIOUR, group.value)
                 output.reports.append(self._report(link, verdict, core, everybody, hour, len(members)))
+        place.drop_unsuspected()
 
-    def _found(self, tenant_id: str, hour: int) -> Rows:
-        """Accounts of a tenant that were found by themselves, active in the last day."""
+    def _met(self, tenant_id: str, hour: int, which: NDArray[np.bool_]) -> Rows:
+        """Those of the accounts of a tenant that were active in the last day, by name."""
         rows = self.table.rows[: len(self.table.keys)]
-        slots = np.flatnonzero(rows["found"] & rows["met"] & (rows["hour"] > hour - DAY_HOURS))
+        slots = np.flatnonzero(which & rows["met"] & (rows["hour"] > hour - DAY_HOURS))
         mine = [slot for slot in slots.tolist() if self.table.keys[slot].startswith(f"{tenant_id}:")]
         return rows[np.array(sorted(mine, key=lambda slot: self.table.keys[slot]), np.intp)]
 

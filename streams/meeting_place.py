@@ -83,7 +83,8 @@ class Alike(msgspec.Struct, array_like=True):
     suspected: int | None = None
     """Hour in which there was more against it than its words, for the last time."""
     by_clock: bool = False
-    """Its core was looked for among accounts that never sleep: that they do not says nothing more."""
+    """Its core was looked for among accounts that never sleep: that they do not says nothing more. It has no
+    fringe, and lasts only where it is suspected at once."""
 
     @property
     def since(self) -> int:
@@ -157,10 +158,9 @@ class MeetingPlace:
             rows = rows[~core]
 
     def gather_sleepless(self, rows: Rows, reference: Reference, hour: int) -> None:
-        """Put accounts of an hour that never sleep into groups where far more of them write alike than usual.
-        Needs no baseline either, and so finds what was there before."""
-        rows = rows[(rows["prompts"] >= FEWEST_PROMPTS) & (volume(rows) >= EVEN_FROM)]
-        rows = rows[steadiness(rows) >= STEADY][:SLEEPLESS]
+        """Put accounts that never sleep into groups where far more of them write alike than usual. Needs no
+        baseline either, and so finds what was there before."""
+        rows = rows[np.argsort(rows["account"])][:SLEEPLESS]
         if len(rows) < FEWEST_NEAR or not reference.centre:
             return
         unit = directions(rows, reference.mean())
@@ -170,6 +170,12 @@ class MeetingPlace:
         for one in np.flatnonzero((counts >= FEWEST_NEAR) & (nats >= SEED_NATS)).tolist():
             near = Ball(float(nats[one]), rows["account"][alike[one]])
             self._join(int(rows["account"][one]), near, hour, by_clock=True)
+
+    def drop_unsuspected(self) -> None:
+        """Forget groups by the clock with nothing else against them: services and agents of one subject are
+        many, and must neither fill the place nor be missed in the baseline."""
+        for group in [one for one in self.groups.values() if one.by_clock and one.suspected is None]:
+            del self.groups[group.value]
 
     def _lapse(self, hour: int, table: SummaryTable) -> None:
         """Old candidates become baseline; where there is no room for new ones, the oldest do at once."""
@@ -256,7 +262,7 @@ class MeetingPlace:
         for value in sorted(self.groups):
             group = self.groups[value]
             inside = np.array([name in group.core for name in names])
-            if inside.sum() < FEWEST_NEAR:
+            if group.by_clock or inside.sum() < FEWEST_NEAR:
                 continue
             centre = means[inside].mean(axis=0)
             distance = ((means - centre) ** 2).sum(axis=1)
@@ -287,6 +293,12 @@ class MeetingPlace:
                 else:
                     self.groups[value] = msgspec.msgpack.decode(data, type=Alike)
         self._stored_groups = set(self.groups)
+
+
+def sleepless(rows: Rows) -> NDArray[np.bool_]:
+    """Which accounts are busy around the clock."""
+    busy: NDArray[np.bool_] = (rows["prompts"] >= FEWEST_PROMPTS) & (volume(rows) >= EVEN_FROM)
+    return busy & (steadiness(rows) >= STEADY)
 
 
 def _by_level(rows: Rows) -> list[tuple[int, Rows]]:

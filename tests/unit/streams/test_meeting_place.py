@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from schemas.evidence import HOURS_TOLD, AccountEvidence
-from streams.meeting_place import LAPSE_HOURS, MAX_GROUPS, Alike, MeetingPlace
+from streams.meeting_place import LAPSE_HOURS, MAX_GROUPS, Alike, MeetingPlace, sleepless
 from streams.reference import Reference
 from streams.summary_table import ROW, SummaryTable
 
@@ -97,5 +97,8 @@ def test_accounts_that_never_sleep_and_write_alike_need_no_baseline(
     rows["hourly"][:, 0] = rows["hourly"][:, 12:] = 6
     rows["hourly"][ORDINARY:, 1 + asleep_h :] = 6
     place = MeetingPlace("default")
-    place.gather_sleepless(rows, Reference(accounts=ORDINARY, centre=np.zeros(256).tobytes()), FOUND)
+    awake = rows[sleepless(rows)]
+    place.gather_sleepless(awake, Reference(accounts=ORDINARY, centre=np.zeros(256).tobytes()), FOUND)
     assert [group.core for group in place.groups.values()] == groups * [{*range(ORDINARY, ORDINARY + USERS)}]
+    place.drop_unsuspected()
+    assert place.groups == {}
