@@ -156,7 +156,8 @@ class LinkPlane(LinkStore):
         place = self.place(tenant_id)
         rows = self.table.rows[: len(self.table.keys)]
         place.gather(self._met(tenant_id, hour, rows["found"]), self.reference, hour)
-        place.gather_sleepless(self._met(tenant_id, hour, sleepless(rows)), self.reference, hour)
+        awake = self._met(tenant_id, hour, sleepless(rows))
+        place.gather_sleepless(awake, self._ordinary(), self.reference, hour)
         for group in place.close_hour(hour, self.table, np.array(sorted(slots), np.intp)):
             core = self.rows([one for one in sorted(group.core) if one in self.table.slots])
             core = core[core["hour"] > hour - DAY_HOURS]
@@ -192,7 +193,7 @@ class LinkPlane(LinkStore):
         self, link: LinkSample, verdict: Verdict, rows: Rows, everybody: Rows, hour: int, owners: float
     ) -> GroupReport:
         core = rows[verdict.core]
-        outside = self.rows([one for one in self.population if one not in self._strange])
+        outside = self._ordinary()
         share = len(core) / len(rows)
         # whoever comes near in a meeting place is one of a whole population
         prior = ANYBODY if link.kind == LinkKind.BEHAVIOUR else float(np.log(share / max(1 - share, 0.02)))
@@ -232,10 +233,13 @@ class LinkPlane(LinkStore):
 
     # ---- learning
 
+    def _ordinary(self) -> Rows:
+        """The sample of accounts without those that are strange."""
+        return self.rows([one for one in self.population if one not in self._strange])
+
     def _learn(self, hour: int) -> None:
         """What is ordinary, for the judgements of the next hours."""
-        ordinary = [one for one in self.population if one not in self._strange]
-        self.reference = reference(self.rows(ordinary), hour)
+        self.reference = reference(self._ordinary(), hour)
         if hour % EXPONENT_HOURS:
             return
         # Hill's estimate of the tail of owners per link, where it is heavier than the prior

@@ -31,9 +31,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from streams.group_statistics import EVEN_FROM, FEWEST_MEMBERS, NEEDED, largest_alike
+from streams.group_statistics import EVEN_FROM, FEWEST_MEMBERS, NEEDED, WIDENED, largest_alike
 from streams.hashing import hash64
-from streams.reference import FEWEST_PROMPTS, STEADY, Reference, directions, steadiness, volume
+from streams.reference import (
+    FEWEST_ACCOUNTS,
+    FEWEST_PROMPTS,
+    STEADY,
+    Reference,
+    directions,
+    steadiness,
+    volume,
+)
 from streams.snapshots import Snapshots, snapshots_of
 from streams.summary_table import Rows, SummaryTable
 
@@ -51,9 +59,8 @@ SEED_NATS = 30.0
 FEWEST_NEAR = 12
 PURITY = 10.0
 """Today's accounts in the ball are at least so many times those expected: nine in ten of them are strange."""
-SLEEPLESS, USUALLY_ALIKE = 2048, 0.02
-"""Accounts that never sleep are compared with each other, at most so many; and the share of pairs of innocent
-ones that write alike."""
+SLEEPLESS = 2048
+"""Accounts that never sleep are compared with each other, at most so many."""
 BLOCK = 256
 JOIN_SHARE = 0.5
 MAX_GROUPS, ROOM = 256, 16
@@ -157,17 +164,21 @@ class MeetingPlace:
                 self._join(name, Ball(measure.nats, names), hour)
             rows = rows[~core]
 
-    def gather_sleepless(self, rows: Rows, reference: Reference, hour: int) -> None:
-        """Put accounts that never sleep into groups where far more of them write alike than usual. Needs no
-        baseline either, and so finds what was there before."""
+    def gather_sleepless(self, rows: Rows, others: Rows, reference: Reference, hour: int) -> None:
+        """Put accounts that never sleep into groups where far more of them write alike than of those `others`
+        that do. Needs no baseline either, and so finds what was there before."""
         rows = rows[np.argsort(rows["account"])][:SLEEPLESS]
-        if len(rows) < FEWEST_NEAR or not reference.centre:
+        others = others[(others["prompts"] >= FEWEST_PROMPTS) & ~sleepless(others)]
+        if len(rows) < FEWEST_NEAR or len(others) < FEWEST_ACCOUNTS:
             return
-        unit = directions(rows, reference.mean())
+        unit, far = (directions(some, reference.mean()) for some in (rows, others))
         alike = unit @ unit.T > reference.alike
-        counts = alike.sum(axis=1)
-        nats = -binom.logsf(counts - 2, len(rows) - 1, USUALLY_ALIKE)
-        for one in np.flatnonzero((counts >= FEWEST_NEAR) & (nats >= SEED_NATS)).tolist():
+        counts = alike.sum(axis=1) - 1
+        # a subject that many have is many services' as well
+        usual = WIDENED * ((unit @ far.T > reference.alike).sum(axis=1) + 1) / (len(others) + 1)
+        nats = -binom.logsf(counts - 1, len(rows) - 1, np.minimum(usual, 1.0))
+        strange = counts >= np.maximum(FEWEST_NEAR, PURITY * usual * len(rows))
+        for one in np.flatnonzero(strange & (nats >= SEED_NATS)).tolist():
             near = Ball(float(nats[one]), rows["account"][alike[one]])
             self._join(int(rows["account"][one]), near, hour, by_clock=True)
 

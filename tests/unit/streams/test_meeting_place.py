@@ -98,7 +98,12 @@ def test_accounts_that_never_sleep_and_write_alike_need_no_baseline(
     rows["hourly"][ORDINARY:, 1 + asleep_h :] = 6
     place = MeetingPlace("default")
     awake = rows[sleepless(rows)]
-    place.gather_sleepless(awake, Reference(accounts=ORDINARY, centre=np.zeros(256).tobytes()), FOUND)
+    reference = Reference(accounts=ORDINARY, centre=np.zeros(256).tobytes())
+    place.gather_sleepless(awake, rows[:ORDINARY], reference, FOUND)
     assert [group.core for group in place.groups.values()] == groups * [{*range(ORDINARY, ORDINARY + USERS)}]
     place.drop_unsuspected()
+    assert place.groups == {}
+    # what others write of as well is no secret of theirs
+    rows["hourly"][ORDINARY:, 1:13] = 0
+    place.gather_sleepless(awake, rows, reference, FOUND)
     assert place.groups == {}
