@@ -65,21 +65,29 @@ class Controls:
             self._known[key] = message
 
     def mark(self, finding: Finding) -> Finding:
-        """The finding, with `suppressed_by` set where a message in force at its event time matches."""
-        for message in self._known.values():
-            if _matches(message, finding):
-                return msgspec.structs.replace(finding, suppressed_by=message.id)
-        return finding
+        """The finding, with `suppressed_by` set where a message in force at its event time matches it; or,
+        of a campaign, each of its members: accounts that are permitted one by one are so together."""
+        by = self._silencer(finding, finding.subject_id)
+        if by is None and finding.subject_kind == "campaign":
+            for member in finding.members:
+                by = self._silencer(finding, member)
+                if by is None:
+                    break
+        return finding if by is None else msgspec.structs.replace(finding, suppressed_by=by)
+
+    def _silencer(self, finding: Finding, subject_id: str) -> str | None:
+        matching = (one.id for one in self._known.values() if _matches(one, finding, subject_id))
+        return next(matching, None)
 
     def mark_all(self, findings: Iterable[Finding]) -> list[Finding]:
         """`mark` for each, in order."""
         return [self.mark(finding) for finding in findings] if self._known else list(findings)
 
 
-def _matches(message: Suppression | Override, finding: Finding) -> bool:
+def _matches(message: Suppression | Override, finding: Finding, subject_id: str) -> bool:
     if message.tenant_id not in (None, finding.tenant_id):
         return False
-    if message.subject_id not in (None, finding.subject_id):
+    if message.subject_id not in (None, subject_id):
         return False
     if isinstance(message, Suppression):
         return message.detector in (None, finding.detector) and finding.time < message.until

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agents.controls import Controls, read_controls
@@ -50,6 +51,18 @@ def known(*messages: Control) -> Controls:
 def test_a_message_silences_what_it_matches(message: Control, silenced: bool) -> None:
     marked = known(message).mark(finding())
     assert marked.suppressed_by == ("x" if silenced else None)
+
+
+def test_a_campaign_is_silenced_where_all_of_its_members_are() -> None:
+    permitted = [Suppression(id=f"contract-{name}", subject_id=name, until=LATER) for name in ("a1", "a2")]
+    facts = {"subject_kind": "campaign", "subject_id": "cmp-1", "detector": "campaign"}
+    campaign = finding(**facts, members=("a1", "a2"))
+    assert known(*permitted).mark(campaign).suppressed_by == "contract-a2"
+    assert known(*permitted).mark(finding(**facts, members=("a1", "a2", "a3"))).suppressed_by is None
+    assert known(permitted[0]).mark(campaign).suppressed_by is None
+    assert known(*permitted).mark(finding(**facts)).suppressed_by is None
+    by_detector = [msgspec.structs.replace(one, detector="shift") for one in permitted]
+    assert known(*by_detector).mark(campaign).suppressed_by is None
 
 
 def test_a_tombstone_takes_a_message_back() -> None:
