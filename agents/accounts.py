@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from agents.ingest import ORIGIN
 from agents.plane_agent import PlaneAgent
 from schemas.errors import MalformedRecord
-from schemas.evidence import NO_MORE, HourMark, encode_evidence, spread
+from schemas.evidence import NO_MORE, HourMark, encode_evidence
 from schemas.topics import EVIDENCE
 from streams.account_plane import AccountPlane
 from streams.origins import NO_ORIGIN, ORIGINS
 from streams.plane_output import PlaneOutput
+from streams.spread import spread
 
 
 class Requests(NamedTuple):

@@ -32,6 +32,10 @@ class LinkKind(IntEnum):
     BEHAVIOUR = 7
     """Nothing shared but what the accounts write. As the key of evidence: the tenant's meeting place of
     all its accounts. In a report: accounts that write alike, found there."""
+    TLS = 8
+    ASN = 9
+    SIGNUP = 10
+    SCHEDULE = 11
 
     @property
     def label(self) -> str:
@@ -51,6 +55,10 @@ _LABELS = {
     LinkKind.TEMPLATE: "template",
     LinkKind.SYSTEM_PROMPT: "system prompt",
     LinkKind.BEHAVIOUR: "behaviour",
+    LinkKind.TLS: "TLS client",
+    LinkKind.ASN: "autonomous system",
+    LinkKind.SIGNUP: "time of sign-up",
+    LinkKind.SCHEDULE: "hours of rest",
 }
 
 
@@ -62,7 +70,8 @@ class AccountEvidence(msgspec.Struct, frozen=True, array_like=True, tag="a"):
     hour: int
     """Epoch hours."""
     links: tuple[tuple[int, int], ...]
-    """(`LinkKind`, 64-bit hash of the value), ascending; without `LinkKind.BEHAVIOUR`, which all have."""
+    """(`LinkKind`, 64-bit hash of the value); those that follow from the rest of the summary
+    (`streams.spread`) are not listed."""
     owner: int
     """Hash of the organisation that pays and answers for it; of the account itself where there is none."""
     prompts: int
@@ -105,12 +114,6 @@ class LinkEvidence(NamedTuple):
     def key(self) -> bytes:
         """Record key: what belongs to one link meets in one partition."""
         return f"{self.account.tenant_id}:{self.kind}:{self.value:016x}".encode()
-
-
-def spread(account: AccountEvidence) -> list[LinkEvidence]:
-    """The same summary for each of the account's links, the meeting place of its tenant included."""
-    links = [LinkEvidence(kind, value, account) for kind, value in account.links]
-    return [*links, LinkEvidence(LinkKind.BEHAVIOUR, 0, account)] if account.mean else links
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True):

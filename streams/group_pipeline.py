@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from schemas.evidence import NO_MORE, AccountEvidence, GroupReport, HourMark, LinkEvidence, spread
+from schemas.evidence import NO_MORE, AccountEvidence, GroupReport, HourMark, LinkEvidence
 from schemas.finding import Finding
 from schemas.partitioning import partition_for
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
 from streams.link_plane import LinkPlane
+from streams.spread import spread
 
 
 class GroupPipeline:

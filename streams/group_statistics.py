@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, bdtrc, chdtr
@@ -80,6 +81,10 @@ SIZE_EXPONENTS: Mapping[int, float] = {
 Kinds that are content are not named: their size is no second kind of evidence."""
 WORDS = frozenset({LinkKind.TEMPLATE, LinkKind.SYSTEM_PROMPT, LinkKind.BEHAVIOUR})
 """Kinds of links that are content."""
+
+
+BUSY = frozenset({LinkKind.BEHAVIOUR, LinkKind.SCHEDULE})
+"""Kinds that nobody is behind who sends little: even from below by that alone."""
 
 
 class Verdict(NamedTuple):
@@ -138,8 +143,13 @@ def judge(
     if len(inside) < FEWEST_MEMBERS or len(np.unique(inside["owner"])) < FEWEST_OWNERS:
         return None
     constants = _constants(inside, reference)
-    even, steady = _even(inside, None if kind == LinkKind.BEHAVIOUR else rows), _steady(inside, reference)
+    even, steady = _even(inside, None if kind in BUSY else rows), _steady(inside, reference)
     identity, age = _identity(kind, owners_inside, exponent), _age(inside, reference, hour)
+    # what a link was formed by is no evidence of its own
+    if kind == LinkKind.SCHEDULE:
+        steady = msgspec.structs.replace(steady, nats=0.0)
+    if kind == LinkKind.SIGNUP:
+        age = msgspec.structs.replace(age, nats=0.0)
     found = _found(inside)
     awake = 0.0 if by_clock else 0.5 * steady.nats
     families = {

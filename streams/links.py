@@ -32,9 +32,11 @@ FIELDS: dict[LinkKind, str] = {
     LinkKind.DEVICE: "device_hash",
     LinkKind.NETWORK: "client_network_hash",
     LinkKind.EMAIL_DOMAIN: "email_domain_hash",
+    LinkKind.TLS: "tls_fingerprint",
     LinkKind.TEMPLATE: "template_hash",
     LinkKind.SYSTEM_PROMPT: "system_hash",
 }
+CONTENT = frozenset({LinkKind.TEMPLATE, LinkKind.SYSTEM_PROMPT})
 _KINDS = tuple(map(int, FIELDS))
 _read_links: Callable[[RequestEvent], tuple[str | None, ...]] = attrgetter(*FIELDS.values())
 
@@ -61,6 +63,7 @@ COLUMNS = np.dtype(
         ("owner", "<u8"),
         ("constants", "<u8"),
         ("created_hour", "<i4"),
+        ("asn", "<u4"),
         ("prompts", "<u2"),
         ("sum", "<i2", (_KEPT,)),
     ]
@@ -69,22 +72,29 @@ COLUMNS = np.dtype(
 _hash = HashCache()
 
 
-def identifiers(event: RequestEvent) -> tuple[list[int], int, int, int]:
+def identifiers(event: RequestEvent) -> tuple[list[int], int, int, int, int]:
     """Values of the links in the order of `FIELDS` (0: none), owner (0: none), hash of the request settings,
-    epoch hour in which the account was made (0: not known)."""
+    epoch hour in which the account was made (0: not known), autonomous system (0: not known)."""
     both = zip(_read_links(event), _scopes(event.fingerprint_id or ""), strict=True)
     values = [digest(text.encode(), scope) or 1 if text else 0 for text, scope in both]
     settings = _settings(event.temperature, event.max_tokens, event.top_p)
     created = event.account_created_at
     hour = 0 if created is None else int(created.timestamp()) // 3600
-    return values, _hash(event.organization_id) if event.organization_id else 0, settings, hour
+    owner = _hash(event.organization_id) if event.organization_id else 0
+    return values, owner, settings, hour, min(event.client_asn or 0, 2**32 - 1)
+
+
+def ties(values: list[int], asn: int) -> tuple[tuple[int, int], ...]:
+    """`AccountEvidence.links` of what `identifiers` gave."""
+    pairs = zip((int(LinkKind.ASN), *_KINDS), (asn, *values), strict=True)
+    return tuple([pair for pair in pairs if pair[1]])
 
 
 @lru_cache(64)
 def _scopes(fingerprint_id: str) -> list[int]:
     """Salts of the links in the order of `FIELDS`: fingerprints under different keys must never meet."""
     return [
-        hash64(f"{kind}\x1f{fingerprint_id if kind >= LinkKind.TEMPLATE else ''}") for kind in FIELDS
+        hash64(f"{kind}\x1f{fingerprint_id if kind in CONTENT else ''}") for kind in FIELDS
     ]
 
 
@@ -117,6 +127,7 @@ def update(table: AccountTable, segment: Segment) -> None:
     mine["owner"][where] = np.array([row[1] for row in rows], np.uint64)
     mine["constants"][where] = np.array([row[2] for row in rows], np.uint64)
     mine["created_hour"][where] = [row[3] for row in rows]
+    mine["asn"][where] = [row[4] for row in rows]
 
 
 def fade(table: AccountTable, slots: Slots) -> None:
@@ -149,11 +160,11 @@ def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEviden
     found = (rows["found_hour"][slots] > 0) & (rows["found_hour"][slots] <= hour)
     columns = (
         slots, mine["values"], mine["owner"], mine["constants"], prompts, requests, completed, created, first,
-        found,
+        found, mine["asn"],
     )  # fmt: skip
     told = []
     for number, (
-        slot, values, owner, constants, prompts, requests, completed, created, first, found
+        slot, values, owner, constants, prompts, requests, completed, created, first, found, asn
     ) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):  # fmt: skip
         key = table.key(slot)
         tenant_id, _, account_id = key.partition(":")
@@ -162,7 +173,7 @@ def evidence(table: AccountTable, slots: Slots, hour: int) -> list[AccountEviden
                 tenant_id=tenant_id,
                 account_id=account_id,
                 hour=hour,
-                links=tuple([pair for pair in zip(_KINDS, values, strict=True) if pair[1]]),
+                links=ties(values, asn),
                 owner=owner or hash64(key),
                 prompts=prompts,
                 mean=means[number].tobytes() if prompts else b"",

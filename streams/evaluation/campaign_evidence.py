@@ -3,8 +3,8 @@
 What `streams.links` keeps in the rows of the account table, for evaluation of the planes behind it: the same
 summaries for the same requests (a test compares them), at a fraction of the cost, because nothing is
 encoded, decoded or scored. Differences: an hour ends at its end, not when events a minute later have come;
-the sums of an account with more than `FADE_PROMPTS` prompts are halved then, not at its looks; and the
-structure group counts prompts that an account repeats.
+the sums of an account with more than `FADE_PROMPTS` prompts are halved then, not at its looks; the
+structure group counts prompts that an account repeats; and nobody has a finding of his own.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
 from streams.batch import FEATURE_DIMENSIONS
 from streams.detectors.shift import MIN_CHARS, STRUCTURE
 from streams.hashing import hash64
-from streams.links import FADE_PROMPTS, FIELDS, MEAN_SCALE, identifiers
+from streams.links import FADE_PROMPTS, FIELDS, MEAN_SCALE, identifiers, ties
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import Content
 from streams.simulation.traffic import Traffic
@@ -122,8 +122,8 @@ class EvidenceColumns:
             return
         for one in fresh:
             values = identifiers(_event(**msgspec.structs.asdict(one)))[0][_CONTENT:]
-            ties = zip(_KINDS[_CONTENT:], values, strict=True)
-            self._bank_links.append(tuple((kind, value) for kind, value in ties if value))
+            both = zip(_KINDS[_CONTENT:], values, strict=True)
+            self._bank_links.append(tuple((kind, value) for kind, value in both if value))
         longer = np.array([one.prompt_chars >= MIN_CHARS for one in fresh])
         vectors = self._content.vectors[known : known + len(fresh)].astype(np.int32)
         vectors[~longer, STRUCTURE] = 0
@@ -168,11 +168,11 @@ class EvidenceColumns:
     def _describe(self, row: int) -> _Fixed:
         constant = self._traffic.account(row).constant
         event = _event(**_decoder.decode(constant[:-1] + b"}"))
-        values, owner, constants, created_hour = identifiers(event)
+        values, owner, constants, created_hour, asn = identifiers(event)
         fixed = self._fixed[row] = _Fixed(
             event.tenant_id,
             event.account_id,
-            tuple((kind, value) for kind, value in zip(_KINDS, values, strict=True) if value),
+            ties(values, asn),
             owner or hash64(event.account_key),
             constants,
             created_hour,

@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind, spread
+from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind
 from schemas.finding import Finding
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
@@ -34,6 +34,7 @@ from streams.simulation.identity import NOBODY
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
 from streams.simulation.traffic import Traffic
+from streams.spread import spread
 
 Bools = NDArray[np.bool_]
 

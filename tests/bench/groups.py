@@ -28,11 +28,11 @@ from schemas.evidence import (
     decode_told,
     encode_evidence,
     encode_report,
-    spread,
 )
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
 from streams.link_plane import LinkPlane
+from streams.spread import spread
 from tests.evidence_world import START_HOUR, Crowd, World, hydra
 
 

@@ -67,9 +67,8 @@ def test_evidence_is_what_account_planes_tell() -> None:
         mean, others = (np.frombuffer(one.mean, np.int8) for one in (evidence, other))
         content = np.delete(mean, STRUCTURE), np.delete(others, STRUCTURE)
         assert np.array_equal(*content)
-        assert msgspec.structs.replace(evidence, mean=b"", links=()) == msgspec.structs.replace(
-            other, mean=b"", links=()
-        )
+        bare = [msgspec.structs.replace(one, mean=b"", links=(), found=False) for one in (evidence, other)]
+        assert bare[0] == bare[1]  # the account plane has found some of them by themselves
         assert [link for link in evidence.links if link[0] < 5] == [one for one in other.links if one[0] < 5]
         compared += 1
         if evidence.requests == 1:

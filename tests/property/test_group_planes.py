@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.errors import IncompatibleState
-from schemas.evidence import NO_MORE, GroupReport, HourMark, LinkEvidence, LinkKind, spread
+from schemas.evidence import NO_MORE, GroupReport, HourMark, LinkEvidence, LinkKind
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
 from streams.link_plane import EXPONENT_DELAY_H, LinkPlane
 from streams.link_sample import SAMPLE_SIZE, LinkSample
+from streams.spread import spread
 from tests.evidence_world import START_HOUR, Crowd, World, hydra
 
 CONFIG = DetectionConfig()

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from schemas.event import RequestEvent
-from schemas.evidence import GroupReport, HourMark, LinkKind, spread
+from schemas.evidence import GroupReport, HourMark, LinkKind
 from streams.account_plane import AccountPlane
 from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
 from streams.link_plane import LinkPlane
+from streams.spread import spread
 from tests.evidence_world import START_HOUR, Crowd, World, hydra
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -40,7 +41,7 @@ def evidence_records(accounts: int, requests: int) -> int:
 
 def test_evidence_grows_with_active_accounts_and_their_links() -> None:
     few, many = evidence_records(100, requests=2), evidence_records(100, requests=40)
-    assert few == many == 100 * 2  # a card and a network each
+    assert few == many == 100 * 3  # a card, a network and a time of sign-up each
     assert evidence_records(300, requests=2) == 3 * few
 
 
