@@ -79,8 +79,12 @@ SIZE_EXPONENTS: Mapping[int, float] = {
 }
 """P(owners >= n) ~ (n / 2)**-exponent for innocent links, as long as live links do not show a heavier tail.
 Kinds that are content are not named: their size is no second kind of evidence."""
-WORDS = frozenset({LinkKind.TEMPLATE, LinkKind.SYSTEM_PROMPT, LinkKind.BEHAVIOUR})
-"""Kinds of links that are content."""
+WORDS = frozenset({
+    LinkKind.TEMPLATE, LinkKind.SYSTEM_PROMPT, LinkKind.BEHAVIOUR,
+    LinkKind.TLS, LinkKind.ASN, LinkKind.SIGNUP, LinkKind.SCHEDULE,
+})  # fmt: skip
+"""Kinds of links that are content, or that the users of one application share as they share its words: its
+client, its cloud, the hour it was announced, its time zone."""
 
 
 BUSY = frozenset({LinkKind.BEHAVIOUR, LinkKind.SCHEDULE})

@@ -28,17 +28,18 @@ def findings_of(
 
 
 @pytest.mark.parametrize(
-    ("attackers", "size"),
+    ("attackers", "size", "wait"),
     [
-        pytest.param(hydra(share={PAYMENT: 4}), 200, id="cards"),
-        pytest.param(hydra(20, share={PAYMENT: 1}), 20, id="one card, twenty accounts"),
-        pytest.param(hydra(share={NETWORK: 3}), 200, id="networks"),
+        pytest.param(hydra(share={PAYMENT: 4}), 200, 0, id="cards"),
+        pytest.param(hydra(20, share={PAYMENT: 1}), 20, 0, id="one card, twenty accounts"),
+        pytest.param(hydra(share={NETWORK: 3}), 200, 0, id="networks"),
+        pytest.param(hydra(begins=2, made_within_h=9000, constants=6), 200, 24, id="nothing but no rest"),
         # the first two days are the meeting place's baseline
-        pytest.param(hydra(begins=50), 200, id="nothing but what they write"),
+        pytest.param(hydra(begins=50), 200, 0, id="nothing but what they write"),
     ],
 )
-def test_a_hydra_is_found_with_few_innocents(attackers: Crowd, size: int) -> None:
-    world, findings, _ = findings_of([PEOPLE, attackers], hours=attackers.begins + 18)
+def test_a_hydra_is_found_with_few_innocents(attackers: Crowd, size: int, wait: int) -> None:
+    world, findings, _ = findings_of([PEOPLE, attackers], hours=attackers.begins + 18 + wait)
     assert findings
     last = {finding.subject_id: finding for finding in findings}
     named = set().union(*(finding.members for finding in last.values()))
@@ -48,8 +49,8 @@ def test_a_hydra_is_found_with_few_innocents(attackers: Crowd, size: int) -> Non
     first = findings[0]
     assert first.lifecycle is Lifecycle.CREATE
     assert first.subject_kind == "campaign"
-    # within sixteen hours of its first request
-    assert first.time.timestamp() / 3600 <= START_HOUR + attackers.begins + 16
+    # within sixteen hours of its first request, or of the day whose rest is told
+    assert first.time.timestamp() / 3600 <= START_HOUR + attackers.begins + 16 + wait
     assert first.member_count == len(first.members)
     assert list(first.members) == sorted(first.members)
     assert sum(feature.contribution for feature in first.features) == pytest.approx(1.0)
@@ -91,6 +92,10 @@ def application(size: int) -> Crowd:
             Crowd("firm", 200, topics=1, steady=True, volume_sd=0.3, organisations=1, constants=1,
                   share={PAYMENT: 1, NETWORK: 1, TEMPLATE: 1}),
             id="one firm's card, network and tool",
+        ),
+        pytest.param(
+            Crowd("robots", 300, topics=1, steady=True, log_volume=2.5, volume_sd=0.9, constants=1),
+            id="customers of one product that works around the clock",
         ),
         pytest.param(
             Crowd("services", 300, steady=True, log_volume=4.0, volume_sd=1.5, share={NETWORK: 5}),
