@@ -1,8 +1,9 @@
 """`spread`: which links an account's summary goes to: those it names, and those that follow from it.
 
 *Sign-up*: accounts made in the same hours, while they are new. *Hours of rest*: accounts that pause at the
-same time of the day for as long, or never; twins that share nothing else meet there. Both are hubs, as an
-autonomous system is: a group behind one is judged by what its largest part that writes alike does.
+same time of the day for as long; twins that share nothing else meet there, and those that never rest in the
+meeting place. Both are hubs, as an autonomous system is: a group behind one is judged by what its largest
+part that writes alike does.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ def spread(account: AccountEvidence) -> list[LinkEvidence]:
 
 def rest_of(account: AccountEvidence) -> int | None:
     """Code of the longest pause in the last day: 100 times its beginning by the clock (24 for midnight), plus
-    its length, in hours; 0: it does not rest. `None` where a day is not known or too little happened in it.
+    its length, in hours. `None` for who does not rest, or whose day is not known, or too empty to tell.
 
     >>> from msgspec.structs import replace
     >>> never = AccountEvidence("t", "a", 47, (), 0, 0, b"", 200, 200, bytes([2] * 24), 0, 0, 0)
     >>> rest_of(never), rest_of(replace(never, hourly=bytes([0] * 7 + [2] * 15 + [0] * 2)))
-    (0, 2208)
+    (None, 2208)
     >>> rest_of(replace(never, first_hour=30)), rest_of(replace(never, hourly=bytes([9] + [0] * 23)))
     (None, None)
     """
@@ -50,6 +51,6 @@ def rest_of(account: AccountEvidence) -> int | None:
         if run > longest:
             longest, begins = run, place - run + 1
     if longest < SHORTEST_REST_H:
-        return 0
+        return None
     clock = (account.hour + 1 + begins) % HOURS_TOLD // REST_H * REST_H
     return 100 * (clock or HOURS_TOLD) + longest // REST_H * REST_H
