@@ -28,7 +28,7 @@ from streams.group_statistics import SIZE_EXPONENTS, WORDS, Verdict, judge
 from streams.hour_marks import NEVER, HourMarks
 from streams.link_sample import LinkSample
 from streams.link_store import FORGET_HOURS, Change, LinkStore
-from streams.meeting_place import SEED_NATS, sleepless
+from streams.meeting_place import SEED_NATS, MeetingPlace, sleepless
 from streams.membership import heading, log_odds
 from streams.reference import Reference, reference
 from streams.summary_table import BLANK_HOUR, Rows
@@ -123,8 +123,8 @@ class LinkPlane(LinkStore):
         self.applied += len(evidence)
         for number in sorted(touched):
             self._judge_link(number, touched[number], hour, output)
-        for tenant_id in sorted(met):
-            self._judge_place(tenant_id, met[tenant_id], hour, output)
+        if met:
+            self._judge_places(met, hour, output)
         if hour % DAY_HOURS == 0:
             self.forget(hour - FORGET_HOURS)
         self._strange = self.strange()
@@ -152,12 +152,30 @@ class LinkPlane(LinkStore):
             link.watched |= bool(verdict.core.mean() >= WATCHED_SHARE)
             output.reports.append(self._report(link, verdict, rows, everybody, hour, owners))
 
-    def _judge_place(self, tenant_id: str, slots: set[int], hour: int, output: LinkOutput) -> None:
-        place = self.place(tenant_id)
+    def _judge_places(self, met: dict[str, set[int]], hour: int, output: LinkOutput) -> None:
+        """Judge the meeting places of tenants that had evidence, tenant to its accounts."""
         rows = self.table.rows[: len(self.table.keys)]
-        place.gather(self._met(tenant_id, hour, rows["found"]), self.reference, hour)
-        awake = self._met(tenant_id, hour, sleepless(rows))
-        place.gather_sleepless(awake, self._ordinary(), self.reference, hour)
+        lately = rows["met"] & (rows["hour"] > hour - DAY_HOURS)
+        found, awake = self._by_tenant(lately & rows["found"]), self._by_tenant(lately & sleepless(rows))
+        ordinary = self._ordinary()
+        for tenant_id in sorted(met):
+            place = self.place(tenant_id)
+            place.gather(self.table.rows[found.get(tenant_id, [])], self.reference, hour)
+            place.gather_sleepless(
+                self.table.rows[awake.get(tenant_id, [])], ordinary, self.reference, hour
+            )
+            self._judge_place(place, tenant_id, met[tenant_id], hour, output)
+
+    def _by_tenant(self, which: NDArray[np.bool_]) -> dict[str, list[int]]:
+        """Tenant to those of its accounts, by name."""
+        slots: dict[str, list[int]] = {}
+        for slot in sorted(np.flatnonzero(which).tolist(), key=self.table.keys.__getitem__):
+            slots.setdefault(self.table.keys[slot].partition(":")[0], []).append(slot)
+        return slots
+
+    def _judge_place(
+        self, place: MeetingPlace, tenant_id: str, slots: set[int], hour: int, output: LinkOutput
+    ) -> None:
         for group in place.close_hour(hour, self.table, np.array(sorted(slots), np.intp)):
             core = self.rows([one for one in sorted(group.core) if one in self.table.slots])
             core = core[core["hour"] > hour - DAY_HOURS]
@@ -181,13 +199,6 @@ class LinkPlane(LinkStore):
                 link = LinkSample(tenant_id, LinkKind.BEHAVIOUR, group.value)
                 output.reports.append(self._report(link, verdict, core, everybody, hour, len(members)))
         place.drop_unsuspected()
-
-    def _met(self, tenant_id: str, hour: int, which: NDArray[np.bool_]) -> Rows:
-        """Those of the accounts of a tenant that were active in the last day, by name."""
-        rows = self.table.rows[: len(self.table.keys)]
-        slots = np.flatnonzero(which & rows["met"] & (rows["hour"] > hour - DAY_HOURS))
-        mine = [slot for slot in slots.tolist() if self.table.keys[slot].startswith(f"{tenant_id}:")]
-        return rows[np.array(sorted(mine, key=lambda slot: self.table.keys[slot]), np.intp)]
 
     def _report(
         self, link: LinkSample, verdict: Verdict, rows: Rows, everybody: Rows, hour: int, owners: float

@@ -186,3 +186,23 @@ def test_how_large_links_are_is_believed_after_two_days() -> None:
             plane.restore(state)
     assert plane.exponents[LinkKind.PAYMENT] < prior
     assert plane.exponents[LinkKind.NETWORK] == LinkPlane(CONFIG).exponents[LinkKind.NETWORK]
+
+
+def test_tenants_do_not_meet() -> None:
+    """Half of a farm's accounts, found one by one, and half of all people are another tenant's."""
+    farm = Crowd("farm", 60, log_volume=3.0, topics=1, begins=2, found_after=5)
+    world = World([Crowd("people", 600), farm], hours=30)
+    tenants = ("one", "two")
+    plane, seen = LinkPlane(CONFIG), {tenant: set[str]() for tenant in tenants}
+    for hour in range(START_HOUR, START_HOUR + world.hours):
+        told = [
+            msgspec.structs.replace(account, tenant_id=tenants[int(account.account_id[-1]) % 2])
+            for account in world.by_hour[hour]
+        ]
+        items = [item for account in told for item in spread(account)]
+        for report in plane.process([*items, HourMark(0, hour)]).reports:
+            if report.kind == LinkKind.BEHAVIOUR:
+                seen[report.tenant_id] |= {member.account_id for member in report.members}
+    for parity, tenant in enumerate(tenants):
+        assert len(seen[tenant] & world.members["farm"]) > 20
+        assert {int(account[-1]) % 2 for account in seen[tenant]} == {parity}
