@@ -16,28 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from schemas.errors import IncompatibleState
-from schemas.evidence import (
-    GroupReport,
-    HourMark,
-    LinkEvidence,
-    LinkKind,
-    Member,
-)
+from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind
 from streams.config import DetectionConfig
-from streams.group_statistics import SIZE_EXPONENTS, WORDS, Verdict, judge
+from streams.group_report import Told, group_report
+from streams.group_statistics import SIZE_EXPONENTS, Verdict, judge
 from streams.hour_marks import NEVER, HourMarks
 from streams.link_sample import LinkSample
 from streams.link_store import FORGET_HOURS, Change, LinkStore
 from streams.meeting_place import SEED_NATS, MeetingPlace, sleepless
-from streams.membership import heading, log_odds
 from streams.reference import Reference, reference
 from streams.summary_table import BLANK_HOUR, Rows
 from streams.waiting_evidence import WaitingEvidence
 
 DAY_HOURS = 24
-ANYBODY = -4.0
-"""Log odds that an account that nothing but its words ties to a group belongs to it: one in fifty, a large
-campaign's share of a provider's accounts."""
 WATCHED_SHARE = 0.5
 """Share of a link's sample in the core from which on all accounts behind it are followed."""
 EXPONENT_HOURS, EXPONENT_DELAY_H = 6, 48
@@ -150,7 +141,7 @@ class LinkPlane(LinkStore):
             everybody = everybody[everybody["hour"] > BLANK_HOUR]
             # a hub is not watched: that its sample holds a core says little about the rest behind it
             link.watched |= bool(verdict.core.mean() >= WATCHED_SHARE)
-            output.reports.append(self._report(link, verdict, rows, everybody, hour, owners))
+            output.reports.append(self._report(link, verdict, rows, everybody, owners))
 
     def _judge_places(self, met: dict[str, set[int]], hour: int, output: LinkOutput) -> None:
         """Judge the meeting places of tenants that had evidence, tenant to its accounts."""
@@ -197,50 +188,15 @@ class LinkPlane(LinkStore):
                 members = group.members
                 everybody = self.rows([one for one in sorted(members) if one in self.table.slots])
                 link = LinkSample(tenant_id, LinkKind.BEHAVIOUR, group.value)
-                output.reports.append(self._report(link, verdict, core, everybody, hour, len(members)))
+                output.reports.append(self._report(link, verdict, core, everybody, len(members)))
         place.drop_unsuspected()
 
     def _report(
-        self, link: LinkSample, verdict: Verdict, rows: Rows, everybody: Rows, hour: int, owners: float
+        self, link: LinkSample, verdict: Verdict, rows: Rows, everybody: Rows, owners: float
     ) -> GroupReport:
-        core = rows[verdict.core]
-        outside = self._ordinary()
-        share = len(core) / len(rows)
-        # whoever comes near in a meeting place is one of a whole population
-        prior = ANYBODY if link.kind == LinkKind.BEHAVIOUR else float(np.log(share / max(1 - share, 0.02)))
-        odds = log_odds(
-            everybody,
-            core,
-            outside,
-            prior,
-            verdict.measures,
-            self.reference,
-            hour,
-            by_words=link.kind in WORDS,
-        )
-        keys = [self.table.keys[self.table.slots[int(account)]] for account in everybody["account"]]
-        members = tuple(
-            Member(
-                account_id=key.partition(":")[2],
-                log_odds=round(float(value), 3),
-                requests=int(row["requests"]),
-                completed=int(row["completed"]),
-                first_hour=int(row["first_hour"]),
-                last_hour=int(row["hour"]),
-            )
-            for key, value, row in zip(keys, odds.tolist(), everybody, strict=True)
-        )
-        return GroupReport(
-            tenant_id=link.tenant_id,
-            kind=link.kind,
-            value=link.value,
-            hour=hour,
-            nats=verdict.nats,
-            measures=verdict.measures,
-            owners=round(owners),
-            centre=np.rint(127 * heading(core, self.reference)).astype(np.int8).tobytes(),
-            members=members,
-        )
+        names = [self.table.keys[self.table.slots[account]] for account in everybody["account"].tolist()]
+        told = Told(names, everybody, owners)
+        return group_report(link, verdict, rows, told, self._ordinary(), self.reference, self.closed_hour)
 
     # ---- learning
 
