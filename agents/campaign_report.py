@@ -78,6 +78,15 @@ def _sections(outcome: Outcome) -> Iterable[Section]:
             for name, line in ours.benign.items()
         ],
     )  # fmt: skip
+    if outcome.alone is not None:
+        sizes = {name: one.accounts for name, one in ours.found.items()}
+        days = {name: line.account_days for name, line in ours.benign.items()}
+        yield Section(
+            "Accounts that were found by themselves",
+            ["kind", "accounts", "account-days", "found"],
+            [[name, _count(size), "-", _count(outcome.alone.get(name, 0))] for name, size in sizes.items()]
+            + [[name, "-", _count(size), _count(outcome.alone.get(name, 0))] for name, size in days.items()],
+        )
     if outcome.ablation:
         rows = [_detector_row(name, one) for name, one in outcome.ablation.items()]
         yield Section("Ablation by kind of link", _DETECTOR_HEADINGS, rows)

@@ -244,13 +244,18 @@ def campaigns(
     comparisons: Annotated[
         bool, typer.Option(help="Run simpler rules and the ablation on the same stream as well.")
     ] = True,
+    requests: Annotated[
+        bool,
+        typer.Option("--requests", help="Write every prompt, judge accounts as well; ten times slower."),
+    ] = False,
     details: Annotated[Path | None, typer.Option(metavar="OUT", help="Write all figures here.")] = None,
 ) -> None:
     """Campaigns: how soon a hydra is found, how many of its accounts, how many innocents are named.
 
     A simulated world is drawn by column and told to the link and campaign planes as account planes would tell
-    it. --accounts scales all numbers of accounts alike; what each account does stays as declared. The figures
-    of a long run are in the file while it goes on.
+    it; with --requests every prompt is written, and findings about accounts are evidence for campaigns.
+    --accounts scales all numbers of accounts alike; what each account does stays as declared. The figures of
+    a long run are in the file while it goes on.
     """
     suit_a_worker()
     spending = Spending()
@@ -258,7 +263,14 @@ def campaigns(
     if group is not None:
         resized = tuple(msgspec.structs.replace(one, accounts=group) for one in world.campaigns)
         world = msgspec.structs.replace(world, campaigns=resized)
-    run = CampaignRun(world, DetectionConfig(), SECRET, comparisons=comparisons, clock=time.process_time)
+    run = CampaignRun(
+        world,
+        DetectionConfig(),
+        SECRET,
+        requests=requests,
+        comparisons=comparisons,
+        clock=time.process_time,
+    )
     with progress(world.duration_s // 3600, "simulated hours") as step:
         outcome = run.run(_writing(run, json_out, spending, step))
     spent = spending.so_far()

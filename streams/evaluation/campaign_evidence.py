@@ -26,7 +26,6 @@ from streams.links import FADE_PROMPTS, FIELDS, MEAN_SCALE, identifiers, ties
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import Content
 from streams.simulation.traffic import Traffic
-from streams.windows import HOUR_MS
 
 Ints = NDArray[np.int64]
 _KINDS = tuple(int(kind) for kind in FIELDS)
@@ -72,20 +71,10 @@ class EvidenceColumns:
         self._bank = np.zeros((0, FEATURE_DIMENSIONS), np.int32)
 
     def __iter__(self) -> Iterator[Hour]:
-        waiting: list[Calls] = []
-        hour = self.population.scenario.start_ms // HOUR_MS
-        for calls in CallStream(self.population):
-            hours = calls.time_ms // HOUR_MS
-            while len(hours) and hours[-1] > hour:
-                over = int(np.searchsorted(hours, hour, side="right"))
-                yield self._told(hour, [*waiting, calls.take(np.arange(over))])
-                waiting, calls, hours = [], calls.take(np.arange(over, len(hours))), hours[over:]
-                hour += 1
-            waiting.append(calls)
-        yield self._told(hour, waiting)
+        for hour, calls in CallStream(self.population).hours():
+            yield self._told(hour, calls)
 
-    def _told(self, hour: int, parts: list[Calls]) -> Hour:
-        calls = Calls._make(np.concatenate(columns) for columns in zip(*parts, strict=True))
+    def _told(self, hour: int, calls: Calls) -> Hour:
         aside = self.population.is_aside(calls.account, calls.event, calls.time_ms)
         self._ring[:, hour % HOURS_TOLD] = 0
         if not len(calls.account):

@@ -1,7 +1,8 @@
 """The campaign protocol: a simulated provider through the link and campaign planes, hour by hour.
 
 Requests are drawn as columns and reach the planes as the evidence account planes would tell
-(`streams.evaluation.campaign_evidence`). Nothing is set on the run: parameters are the shipped ones, what the
+(`streams.evaluation.campaign_evidence`), or as text from which account planes tell it
+(`streams.evaluation.request_evidence`). Nothing is set on the run: parameters are the shipped ones, what the
 planes learn they learn from the stream they judge, attackers included. Everything about accounts is
 simulated; see `streams.simulation`.
 
@@ -26,6 +27,7 @@ from streams.config import DetectionConfig
 from streams.evaluation.campaign_baselines import Alarm, baselines
 from streams.evaluation.campaign_evidence import EvidenceColumns, Hour
 from streams.evaluation.campaign_score import POPULATION, Attack, Score, World, score
+from streams.evaluation.request_evidence import RequestEvidence
 from streams.fingerprint import Fingerprinter
 from streams.hashing import hash64
 from streams.link_plane import LinkPlane
@@ -78,6 +80,9 @@ class Outcome(msgspec.Struct):
     groups: dict[str, int]
     """Crowd to how many groups it has."""
     findings: list[Finding]
+    alone: dict[str, int] | None
+    """Campaign, crowd or `POPULATION` to how many accounts had a finding of their own, where account planes
+    have judged them."""
     cost: Cost
     accounts: int
     attackers: int
@@ -86,7 +91,8 @@ class Outcome(msgspec.Struct):
     def published(self) -> dict[str, object]:
         """The published JSON."""
         rules = {name: one.published() for name, one in self.baselines.items()}
-        return {**self.score.published(), "baselines": rules}
+        alone = {} if self.alone is None else {"accounts_found_alone": self.alone}
+        return {**self.score.published(), **alone, "baselines": rules}
 
 
 class View(NamedTuple):
@@ -102,6 +108,7 @@ class CampaignRun:
     Args:
         scenario: at the size it is run at.
         secret: of the fingerprints.
+        requests: write every prompt, and let an account plane judge every request.
         comparisons: run baselines and ablation as well.
         clock: seconds of processor time, for `Cost`.
     """
@@ -112,14 +119,19 @@ class CampaignRun:
         config: DetectionConfig,
         secret: bytes,
         *,
+        requests: bool = False,
         comparisons: bool = True,
         clock: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._clock = clock
         self._scenario = scenario
-        traffic = Traffic(scenario, text=False)
+        traffic = Traffic(scenario, text=requests)
         self.population: Population = traffic.population
-        self._hours = EvidenceColumns(traffic, Content(self.population, Fingerprinter(secret, "k1")))
+        self._hours: EvidenceColumns | RequestEvidence
+        if requests:
+            self._hours = RequestEvidence(traffic, secret, config)
+        else:
+            self._hours = EvidenceColumns(traffic, Content(self.population, Fingerprinter(secret, "k1")))
         partitions = -(-self.population.size // PARTITION_ACCOUNTS)
         self._links = [LinkPlane(config, number) for number in range(partitions)]
         self._views = {"all": View(CampaignPlane(config), frozenset(LinkKind))}
@@ -234,6 +246,7 @@ class CampaignRun:
             candidates={name: len(numbers) for name, numbers in self._candidates.items()},
             groups={one.name: one.groups for one in self._scenario.crowds},
             findings=self._findings,
+            alone=self._alone(world),
             cost=self.cost,
             accounts=self.population.size,
             attackers=int(self._owned.sum()),
@@ -265,6 +278,15 @@ class CampaignRun:
             allowed=frozenset(crowd.name for crowd in scenario.crowds if crowd.allowed),
             account_days={line: self._days[line] for line in lines},
         )
+
+    def _alone(self, world: World) -> dict[str, int] | None:
+        if not isinstance(self._hours, RequestEvidence):
+            return None
+        line_of = dict(world.crowd_of)
+        for attack in world.attacks:
+            line_of |= dict.fromkeys(attack.accounts, attack.name)
+        found = {one.subject_id for one in self._hours.findings}
+        return dict(sorted(Counter(line_of.get(one, POPULATION) for one in found).items()))
 
     def _measure_state(self) -> None:
         cost, campaigns = self.cost, self._views["all"].plane

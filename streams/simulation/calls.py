@@ -120,6 +120,20 @@ class CallStream:
             yield now.take(np.lexsort((now.attempt, now.event, now.time_ms)))
             start_ms = end_ms
 
+    def hours(self) -> Iterator[tuple[int, Calls]]:
+        """The same requests, an hour since the epoch at once, with its number."""
+        waiting: list[Calls] = []
+        hour = self.population.scenario.start_ms // HOUR_MS
+        for calls in self:
+            hours = calls.time_ms // HOUR_MS
+            while len(hours) and hours[-1] > hour:
+                over = int(np.searchsorted(hours, hour, side="right"))
+                yield hour, _joined([*waiting, calls.take(np.arange(over))])
+                waiting, calls, hours = [], calls.take(np.arange(over, len(hours))), hours[over:]
+                hour += 1
+            waiting.append(calls)
+        yield hour, _joined(waiting)
+
     def _visits(self, start_ms: float, end_ms: float) -> Arrivals:
         """Visits that begin in a slice; times in seconds since the epoch."""
         p = self.population

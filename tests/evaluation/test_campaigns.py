@@ -208,3 +208,20 @@ def test_a_scenario_that_does_not_exist_is_named(tmp_path) -> None:  # type: ign
     assert error.value.setting == "scenario.accounts"
     circle.write_text("accounts = 3")
     assert msgspec.structs.replace(load(str(circle)), seed=1).accounts == 3
+
+
+def test_requests_that_are_judged_one_by_one_tell_the_same_and_more() -> None:
+    templated = msgspec.structs.replace(HYDRA, accounts=12, requests_per_day=120.0)
+    scenario = Scenario(
+        accounts=60, seed=3, duration_s=20 * 3600, campaigns=(templated,),
+        without=("assistant", "processor", "batch", "inline-batch"),
+    )  # fmt: skip
+    by_column = CampaignRun(scenario, DetectionConfig(), SECRET, comparisons=False).run()
+    by_request = CampaignRun(scenario, DetectionConfig(), SECRET, requests=True, comparisons=False).run()
+    assert by_request.cost.requests == by_column.cost.requests
+    assert by_request.cost.summaries == by_column.cost.summaries
+    assert by_request.score.account_days == by_column.score.account_days
+    assert by_column.alone is None
+    assert by_request.alone == {"hydra": 12}
+    assert by_request.score.campaign_recall == 1
+    assert by_request.published()["accounts_found_alone"] == by_request.alone
