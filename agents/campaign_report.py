@@ -11,7 +11,7 @@ from agents.charts import bar_chart
 from agents.html_report import HtmlReport
 from agents.spending import Spent
 from schemas.finding import Lifecycle
-from streams.evaluation.campaign_score import POPULATION, Score
+from streams.evaluation.campaign_score import IN_NO_CROWD, Line, Score
 from streams.evaluation.campaigns import Outcome
 from streams.simulation.scenario import Scenario
 
@@ -30,8 +30,8 @@ def _count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def _share(value: float) -> str:
-    return f"{value:.1%}"
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"
 
 
 def _detector_row(name: str, score: Score) -> list[str]:
@@ -70,28 +70,35 @@ def _sections(outcome: Outcome) -> Iterable[Section]:
         "Benign accounts",
         ["kind", "groups", "account-days", "candidates", "false campaigns", "suppressed", "accounts named"],
         [
-            [
-                name, "-" if name == POPULATION else _count(outcome.groups.get(name, 0)),
-                _count(line.account_days), _count(outcome.candidates.get(name, 0)),
-                _count(line.false_campaigns), _count(line.suppressed), _count(line.accounts_named),
-            ]
-            for name, line in ours.benign.items()
+            _benign_row(IN_NO_CROWD, "-", "-", ours.population),
+            *(
+                _benign_row(name, _count(outcome.groups[name]), _count(outcome.candidates.get(name, 0)), line)
+                for name, line in ours.benign.items()
+            ),
         ],
-    )  # fmt: skip
+    )
     if outcome.alone is not None:
         sizes = {name: one.accounts for name, one in ours.found.items()}
-        days = {name: line.account_days for name, line in ours.benign.items()}
+        lines = {IN_NO_CROWD: ours.population, **ours.benign}
         yield Section(
             "Accounts that were found by themselves",
             ["kind", "accounts", "account-days", "found"],
             [[name, _count(size), "-", _count(outcome.alone.get(name, 0))] for name, size in sizes.items()]
-            + [[name, "-", _count(size), _count(outcome.alone.get(name, 0))] for name, size in days.items()],
+            + [
+                [name, "-", _count(line.account_days), _count(outcome.alone.get(name, 0))]
+                for name, line in lines.items()
+            ],
         )
     if outcome.ablation:
         rows = [_detector_row(name, one) for name, one in outcome.ablation.items()]
         yield Section("Ablation by kind of link", _DETECTOR_HEADINGS, rows)
     headings = ["plane", "processor, s", "us per request", "us per unit", "bytes per link or group"]
     yield Section("Cost", headings, _costs(outcome))
+
+
+def _benign_row(name: str, groups: str, candidates: str, line: Line) -> list[str]:
+    named = _count(line.false_campaigns), _count(line.suppressed), _count(line.accounts_named)
+    return [name, groups, _count(line.account_days), candidates, *named]
 
 
 def _costs(outcome: Outcome) -> list[list[str]]:
@@ -143,7 +150,7 @@ def campaign_page(page: HtmlReport, outcome: Outcome, facts: str) -> None:
     everyone = {OURS: outcome.score, **outcome.baselines}
     leaked = {name: float(one.leaked_before_first_finding) for name, one in everyone.items()}
     false = {name: float(one.false_campaigns) for name, one in everyone.items()}
-    named = {name: 100 * one.account_recall for name, one in everyone.items()}
+    named = {name: 100 * (one.account_recall or 0.0) for name, one in everyone.items()}
     page.chart(bar_chart("answers leaked before the first finding", leaked, x_label="answers"))
     page.chart(bar_chart("false campaigns", false, x_label="groups of names"))
     page.chart(bar_chart("accounts of campaigns named", named, x_label="%"))

@@ -16,8 +16,8 @@ from streams.group_statistics import FEWEST_MEMBERS
 
 Ints = NDArray[np.int64]
 
-POPULATION = "population"
-"""Line of the accounts that are in no crowd."""
+IN_NO_CROWD = "(in no crowd)"
+"""The rest of the population, where it stands in a list of crowds."""
 NEVER_H = 2**31
 
 
@@ -45,8 +45,8 @@ class World(msgspec.Struct, frozen=True):
     """Account to its crowd, for accounts of crowds."""
     allowed: frozenset[str]
     """Crowds with a contract."""
-    account_days: Mapping[str, int]
-    """Crowd or `POPULATION` to its benign account-days with a request."""
+    account_days: Mapping[str | None, int]
+    """Crowd to its benign account-days with a request; `None`: accounts that are in no crowd."""
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -75,26 +75,30 @@ class Line(msgspec.Struct, frozen=True):
 
 class Score(msgspec.Struct, frozen=True):
     """Figures of one detector. A campaign is found when `FEWEST_MEMBERS` of its accounts have been named (all
-    of them, where it has fewer); a group of names is a false campaign when less than half of them attack."""
+    of them, where it has fewer); a group of names is a false campaign when less than half of them attack. A
+    share of nothing is `None`: the recall of a world without campaigns, the precision of who names nobody."""
 
     account_days: int
     campaigns: int
-    campaign_recall: float
-    account_recall: float
-    account_precision: float
-    purity: float
+    campaign_recall: float | None
+    account_recall: float | None
+    account_precision: float | None
+    purity: float | None
     """Mean over true groups of names: share that belongs to the campaign most of them belong to."""
     leaked_before_first_finding: int
     leaked_before_half_named: int
     leaked_before_most_named: int
-    leaked_fraction: float
+    leaked_fraction: float | None
     false_campaigns: int
     false_campaigns_per_million_account_days: float
     per_million_high: float
     """Upper end of its 95 % interval."""
     suppressed: int
     found: dict[str, Found]
+    population: Line
+    """Of the accounts that are in no crowd."""
     benign: dict[str, Line]
+    """Of each crowd."""
 
     def published(self) -> dict[str, Any]:
         """The keys of the published JSON."""
@@ -108,9 +112,7 @@ class Score(msgspec.Struct, frozen=True):
             "leaked_fraction": self.leaked_fraction,
             "false_campaigns_per_million_account_days": self.false_campaigns_per_million_account_days,
             "confounders": {
-                name: {"false_campaigns": line.false_campaigns}
-                for name, line in self.benign.items()
-                if name != POPULATION
+                name: {"false_campaigns": line.false_campaigns} for name, line in self.benign.items()
             },
         }
 
@@ -125,10 +127,10 @@ def score(alarms: Iterable[Alarm], world: World) -> Score:
             group.setdefault(account, alarm.hour)
     named: dict[str, int] = {}
     innocents: set[str] = set()
-    false, suppressed, purities = Counter[str](), Counter[str](), []
+    false, suppressed, purities = Counter[str | None](), Counter[str | None](), []
     for group in groups.values():
         attackers = Counter(attack_of[one] for one in group if one in attack_of)
-        others = Counter(world.crowd_of.get(one, POPULATION) for one in group if one not in attack_of)
+        others = Counter(world.crowd_of.get(one) for one in group if one not in attack_of)
         innocents.update(one for one in group if one not in attack_of)
         if attackers.total() * 2 >= len(group):
             purities.append(max(attackers.values()) / len(group))
@@ -136,34 +138,36 @@ def score(alarms: Iterable[Alarm], world: World) -> Score:
                 if account in attack_of:
                     named[account] = min(hour, named.get(account, NEVER_H))
         else:
-            most = max(sorted(others), key=lambda name: others[name])
+            most = max(others, key=lambda name: (others[name], name or ""))
             (suppressed if most in world.allowed else false)[most] += 1
     found = {attack.name: _found(attack, named) for attack in world.attacks}
     wrong = {one for one in innocents if world.crowd_of.get(one) not in world.allowed}
     days, count = sum(world.account_days.values()), false.total()
     answers = sum(one.answers for one in found.values())
     leaked = sum(one.leaked_before_first_finding for one in found.values())
-    by_line = Counter(world.crowd_of.get(one, POPULATION) for one in innocents)
+    by_line = Counter(world.crowd_of.get(one) for one in innocents)
+    lines = {
+        name: Line(some, false[name], by_line[name], suppressed[name])
+        for name, some in world.account_days.items()
+    }
     return Score(
         account_days=days,
         campaigns=len(found),
         campaign_recall=_share(sum(one.first_h is not None for one in found.values()), len(found)),
         account_recall=_share(len(named), len(attack_of)),
-        account_precision=_share(len(named), len(named) + len(wrong)) if named or wrong else 1.0,
-        purity=float(np.mean(purities)) if purities else 1.0,
+        account_precision=_share(len(named), len(named) + len(wrong)),
+        purity=float(np.mean(purities)) if purities else None,
         leaked_before_first_finding=leaked,
         leaked_before_half_named=sum(one.leaked_before_half_named for one in found.values()),
         leaked_before_most_named=sum(one.leaked_before_most_named for one in found.values()),
         leaked_fraction=_share(leaked, answers),
         false_campaigns=count,
-        false_campaigns_per_million_account_days=1e6 * _share(count, days),
+        false_campaigns_per_million_account_days=1e6 * count / max(days, 1),
         per_million_high=1e6 * poisson_interval(count)[1] / max(days, 1),
         suppressed=suppressed.total(),
         found=found,
-        benign={
-            name: Line(days, false[name], by_line[name], suppressed[name])
-            for name, days in world.account_days.items()
-        },
+        population=lines[None],
+        benign={name: line for name, line in lines.items() if name is not None},
     )
 
 
@@ -186,5 +190,5 @@ def _found(attack: Attack, named: Mapping[str, int]) -> Found:
     )
 
 
-def _share(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
+def _share(part: float, whole: float) -> float | None:
+    return part / whole if whole else None

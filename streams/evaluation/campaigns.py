@@ -26,7 +26,7 @@ from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
 from streams.evaluation.campaign_baselines import Alarm, baselines
 from streams.evaluation.campaign_evidence import EvidenceColumns, Hour
-from streams.evaluation.campaign_score import POPULATION, Attack, Score, World, score
+from streams.evaluation.campaign_score import IN_NO_CROWD, Attack, Score, World, score
 from streams.evaluation.request_evidence import RequestEvidence
 from streams.fingerprint import Fingerprinter
 from streams.hashing import hash64
@@ -81,7 +81,7 @@ class Outcome(msgspec.Struct):
     """Crowd to how many groups it has."""
     findings: list[Finding]
     alone: dict[str, int] | None
-    """Campaign, crowd or `POPULATION` to how many accounts had a finding of their own, where account planes
+    """Campaign, crowd or `IN_NO_CROWD` to how many accounts had a finding of their own, where account planes
     have judged them."""
     cost: Cost
     accounts: int
@@ -139,7 +139,7 @@ class CampaignRun:
         self._rules = baselines() if comparisons else {}
         self._alarms: dict[str, list[Alarm]] = {name: [] for name in (*self._views, *self._rules)}
         self._findings: list[Finding] = []
-        self._days: Counter[str] = Counter()
+        self._days: Counter[str | None] = Counter()
         self._answers: dict[int, Counter[int]] = {}
         """Campaign to hour to answers."""
         self._starts: dict[int, int] = {}
@@ -218,8 +218,8 @@ class CampaignRun:
             self._days[self._crowd_name(int(crowd))] += int(count)
         seen_today[:] = False
 
-    def _crowd_name(self, crowd: int) -> str:
-        return POPULATION if crowd == NOBODY else self._scenario.crowds[crowd].name
+    def _crowd_name(self, crowd: int) -> str | None:
+        return None if crowd == NOBODY else self._scenario.crowds[crowd].name
 
     def _note_candidates(self) -> None:
         """Groups of crowds among what the meeting places hold."""
@@ -232,7 +232,7 @@ class CampaignRun:
                     number, count = numbers.most_common(1)[0]
                     if number != NOBODY and count >= CANDIDATE_SHARE * len(rows):
                         first = int(np.argmax(self.population.group == number))
-                        name = self._crowd_name(int(self.population.crowd[first]))
+                        name = self._scenario.crowds[int(self.population.crowd[first])].name
                         self._candidates.setdefault(name, set()).add(number)
 
     def _outcome(self) -> Outcome:
@@ -268,11 +268,11 @@ class CampaignRun:
                     answer_hours=np.repeat(list(hours), list(hours.values())),
                 )
             )
-        lines = (POPULATION, *dict.fromkeys(crowd.name for crowd in scenario.crowds))
+        lines = (None, *dict.fromkeys(crowd.name for crowd in scenario.crowds))
         return World(
             attacks=tuple(attacks),
             crowd_of={
-                name(row): self._crowd_name(int(population.crowd[row]))
+                name(row): scenario.crowds[int(population.crowd[row])].name
                 for row in range(scenario.accounts, population.benign)
             },
             allowed=frozenset(crowd.name for crowd in scenario.crowds if crowd.allowed),
@@ -286,7 +286,7 @@ class CampaignRun:
         for attack in world.attacks:
             line_of |= dict.fromkeys(attack.accounts, attack.name)
         found = {one.subject_id for one in self._hours.findings}
-        return dict(sorted(Counter(line_of.get(one, POPULATION) for one in found).items()))
+        return dict(sorted(Counter(line_of.get(one, IN_NO_CROWD) for one in found).items()))
 
     def _measure_state(self) -> None:
         cost, campaigns = self.cost, self._views["all"].plane

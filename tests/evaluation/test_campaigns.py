@@ -125,7 +125,7 @@ WORLD = World(
     ),
     crowd_of={"x0": "office", "x1": "office", "y0": "customer", "y1": "customer"},
     allowed=frozenset({"customer"}),
-    account_days={"population": 900_000, "office": 50_000, "customer": 50_000},
+    account_days={None: 900_000, "office": 50_000, "customer": 50_000},
 )
 
 
@@ -162,6 +162,20 @@ def test_scores_of_alarms() -> None:
     assert result.published()["confounders"] == {
         "office": {"false_campaigns": 1}, "customer": {"false_campaigns": 0},
     }  # fmt: skip
+    assert result.population.accounts_named == 1
+
+
+def test_a_share_of_nothing_is_no_figure() -> None:
+    crowds: dict[str, str] = {"x0": "population"}
+    quiet = score([], World((), crowds, frozenset(), {None: 10, "population": 5}))
+    assert quiet.published() == {
+        "account_days": 15, "campaigns": 0, "campaign_recall": None, "account_recall": None,
+        "account_precision": None, "leaked_before_first_finding": 0, "leaked_fraction": None,
+        "false_campaigns_per_million_account_days": 0.0,
+        "confounders": {"population": {"false_campaigns": 0}},  # a crowd may be called anything
+    }  # fmt: skip
+    wrong = score([Alarm("f", 1, ["x0"])], World((), crowds, frozenset(), {None: 10, "population": 5}))
+    assert (wrong.account_precision, wrong.benign["population"].false_campaigns) == (0.0, 1)
 
 
 def evidence(account: str, *, volume: int = 1, mean: int = 0, payment: int = 0) -> AccountEvidence:
