@@ -10,7 +10,8 @@ Five families of evidence. What explains one of them innocently seldom explains 
 - **age**: made at about the same time. So are the first users of a new application.
 - **conduct**: the account plane has found them one by one.
 
-A verdict needs two families, and machine evidence among them; or identity, sameness and age together; or
+A verdict needs two families, and machine evidence among them; or identity and sameness together with either
+age or sleeplessness, however uneven their volumes: many owners' services on one card are one operator's; or
 conduct alone: whom the account plane has found is alerted on anyway, so that to say that they belong together
 costs no false alert. A shared template, a new single-purpose application, a campus, a reseller each have at
 most what one cause brings. Content is judged on the group's *core*: the largest set that writes alike, so
@@ -166,7 +167,8 @@ def judge(
     }
     families = {name: min(nats, FAMILY_CAP) for name, nats in families.items()}
     two = families["machine"] >= NEEDED and max(families["sameness"], families["identity"]) >= NEEDED
-    three = min(families["identity"], families["sameness"]) >= 1.5 * NEEDED and families["age"] >= NEEDED
+    tied = min(families["identity"], families["sameness"]) >= 1.5 * NEEDED
+    three = tied and max(families["age"], awake) >= NEEDED
     total = sum(families.values())
     known = measure, constants, even, steady, identity, age, found
     measures = tuple(sorted(known, key=lambda one: -one.nats))
