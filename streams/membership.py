@@ -14,7 +14,16 @@ from numpy.typing import NDArray
 
 from schemas.evidence import Measure
 from streams.group_statistics import MAD_TO_SD, NEEDED, USUALLY_FOUND
-from streams.reference import FEWEST_TOGETHER, NEW_H, Reference, directions, steadiness, volume
+from streams.reference import (
+    FEWEST_TOGETHER,
+    NEW_H,
+    Reference,
+    directions,
+    known_hours,
+    rest,
+    steadiness,
+    volume,
+)
 
 Rows = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -26,6 +35,8 @@ ACCEPTED = 2.2
 MOST_FOR, MOST_AGAINST = 2.0, 6.0
 """Bounds of what volume and sleep say: of many accounts that send as the core does most are not its
 operator's, but one that sleeps where the core never does is hardly ever."""
+MOST_OF_CORE = 0.8
+"""Who pauses no longer than so many of the core do is not held against."""
 REMARKABLE = 2.0
 """Nats of the core in a quality from which on it counts for, or against, each account."""
 SAME_SOURCE = 1.5
@@ -82,6 +93,11 @@ def log_odds(
         own, cores = steadiness(rows), steadiness(core)
         known = cores[~np.isnan(cores)]
         clockwork += _normal(own, known, 0.1, reference.steadiness_mean, reference.steadiness_sd)
+        # whose day is as full may yet sleep, where hardly any of the core does
+        clockwork += np.clip(np.quantile(rest(core), MOST_OF_CORE) - rest(rows), -MOST_AGAINST, 0.0)
+    # who has been seen for less of a day than the core has said that much less
+    seen = np.minimum(known_hours(rows) / np.median(known_hours(core)), 1.0)
+    clockwork = np.where(clockwork > 0, clockwork * seen, clockwork)
     conduct = np.zeros(len(rows))
     if nats["found"] >= NEEDED:
         conduct += _yes_or_no(rows["found"], float(core["found"].mean()), USUALLY_FOUND)

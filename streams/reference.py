@@ -66,6 +66,34 @@ def steadiness(rows: NDArray[Any]) -> Floats:
     return result
 
 
+def known_hours(rows: NDArray[Any]) -> NDArray[np.int64]:
+    """int64 (m,): how many of the hours that a summary tells an account was there for."""
+    told = rows["hourly"].shape[1]
+    known: NDArray[np.int64] = np.clip(rows["hour"].astype(np.int64) - rows["first_hour"] + 1, 1, told)
+    return known
+
+
+def rest(rows: NDArray[Any]) -> Floats:
+    """float64 (m,): how surprising an account's longest pause is, in nats, if its requests of the last day
+    fell evenly at random. Who fills the hours of his day as a machine does, and then sleeps, shows here.
+
+    Source: each gap between n points on a circle is longer than a share x of it with probability
+    (1 - x)^(n - 1) (W. L. Stevens, Ann. Eugenics 9, 1939). A night may lie on both sides of now.
+    """
+    hourly, known_h = rows["hourly"], known_hours(rows)
+    told = hourly.shape[1]
+    # what lies before its first request is no pause
+    busy = (hourly > 0) | (np.arange(told) < told - known_h[:, None])
+    longest, run = np.zeros(len(rows)), np.zeros(len(rows))
+    for hour in (*range(told), *range(told)):
+        run = np.where(busy[:, hour], 0.0, run + 1)
+        longest = np.maximum(longest, run)
+    requests = np.maximum(volume(rows), 1.0)
+    longer = requests * (1 - np.minimum(longest / known_h, 1 - 1e-9)) ** (requests - 1)
+    surprise: Floats = -np.log(np.clip(longer, 1e-300, 1.0))
+    return np.where(requests >= FEWEST_REQUESTS, surprise, 0.0)
+
+
 def directions(rows: NDArray[Any], centre: Floats) -> Floats:
     """float64 (m, 256): unit vectors from the population's mean prompt to each account's."""
     shifted = rows["mean"].astype(np.float64) - centre

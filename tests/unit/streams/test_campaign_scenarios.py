@@ -35,7 +35,7 @@ def findings_of(
         pytest.param(hydra(share={NETWORK: 3}), 200, 0, id="networks"),
         pytest.param(hydra(begins=2, made_within_h=9000, constants=6), 200, 24, id="nothing but no rest"),
         pytest.param(
-            hydra(60, volume_sd=0.7, made_within_h=9000, share={PAYMENT: 1}), 60, 0, id="uneven, old, on one card"
+            hydra(60, volume_sd=0.7, made_within_h=9000, share={PAYMENT: 1}), 60, 0, id="uneven, on one card"
         ),
         # the first two days are the meeting place's baseline
         pytest.param(hydra(begins=50), 200, 0, id="nothing but what they write"),

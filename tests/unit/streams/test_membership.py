@@ -6,7 +6,7 @@ import numpy as np
 
 from schemas.evidence import Measure
 from streams.membership import ACCEPTED, log_odds
-from streams.reference import MOST_TOLD, Reference, volume
+from streams.reference import MOST_TOLD, Reference, rest, steadiness, volume
 from streams.summary_table import ROW, Rows
 
 HOUR = 490_000
@@ -65,3 +65,48 @@ def test_of_accounts_that_write_alike_those_found_by_themselves_are_named() -> N
     odds = log_odds(core, core, people, -4.0, measures, reference, HOUR, by_words=True)
     assert (odds[:30] >= ACCEPTED).all()
     assert (odds[30:] < ACCEPTED).all()
+
+
+def machines(number: int, *, hours: int) -> Rows:
+    """Accounts with 24 requests in the last so many hours, evenly at random, and none before."""
+    rows = accounts(number, subject=SUBJECT, asleep=0, a_day=24)
+    rows["hourly"], rows["first_hour"] = 0, HOUR - hours + 1
+    for row in rows:
+        np.add.at(row["hourly"], RNG.integers(24 - hours, 24, 24), 1)
+    return rows
+
+
+def sleepers(number: int) -> Rows:
+    """Accounts with 24 requests in the last day, some in every waking hour."""
+    rows = machines(number, hours=24)
+    rows["hourly"] = 0
+    rows["hourly"][:, 3:19], rows["hourly"][:, 5:13] = 1, 2
+    return rows
+
+
+def test_a_night_shows_in_a_day_as_full_as_a_machines() -> None:
+    person = sleepers(1)
+    assert steadiness(person).min() > 1
+    assert rest(person).min() > 4
+    # the night may lie on both sides of now, but not before the first request
+    person["hourly"] = np.roll(person["hourly"], 9, axis=1)
+    assert rest(person).min() > 4
+    assert np.quantile(rest(machines(200, hours=24)), 0.8) < 3
+    assert np.quantile(rest(machines(200, hours=6)), 0.8) < 3
+    assert rest(np.zeros(1, ROW)).tolist() == [0.0]
+
+
+def test_who_sleeps_or_came_a_moment_ago_is_not_named_for_a_full_day() -> None:
+    core = machines(40, hours=24)
+    people = accounts(400, subject=RNG.normal(0, 20, (400, 256)), asleep=16, a_day=8)
+    nats = {"alike": 12.0, "new": 12.0, "even_volume": 8.0, "steady": 12.0, "constants": 0.0, "found": 0.0}
+    measures = tuple(Measure(name, "", 1.0, 0.1, value, "") for name, value in nats.items())
+    reference = Reference(accounts=400, centre=np.zeros(256).tobytes(), new_share=0.05)
+
+    def named(rows: Rows) -> float:
+        odds = log_odds(rows, core, people, -4.0, measures, reference, HOUR, by_words=True)
+        return float((odds >= ACCEPTED).mean())
+
+    assert named(core) > 0.8
+    assert named(sleepers(40)) == 0
+    assert named(machines(40, hours=4)) == 0
