@@ -37,6 +37,8 @@ def _sections(figures: AccountFigures) -> Iterable[Section]:
         ["kind", "accounts", "account-days", "false alerts", "accounts alerted", "what"],
         rows,
     )
+    if not figures.options.attacks:
+        return
     yield (
         "Attackers",
         ["kind", "accounts", "found", "queries p50", "queries p95", "leaked p50", "within 100", "what"],
@@ -147,9 +149,7 @@ def _soon(at: AtBudget, name: str) -> float | None:
     return None if p50 is None or p50 > SOON else p50
 
 
-def account_page(page: HtmlReport, figures: AccountFigures) -> None:
-    """Charts and tables."""
-    page.paragraph(account_facts(figures))
+def _attack_charts(page: HtmlReport, figures: AccountFigures) -> None:
     page.chart(
         bar_chart(
             "queries until the finding (median; attackers found more often than not)",
@@ -170,6 +170,13 @@ def account_page(page: HtmlReport, figures: AccountFigures) -> None:
         )
     )
     page.chart(_frontier(figures))
+
+
+def account_page(page: HtmlReport, figures: AccountFigures) -> None:
+    """Charts and tables."""
+    page.paragraph(account_facts(figures))
+    if figures.attacks:
+        _attack_charts(page, figures)
     if figures.by_detector:
         led: dict[str, float] = {name: float(count) for name, count in figures.by_detector.items()}
         page.chart(bar_chart("false alerts by leading detector", led, x_label="alerts"))

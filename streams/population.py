@@ -7,13 +7,15 @@ account is whatever its n. Account means come from real accounts, which are cohe
 random mixtures of prompts would make the null far too narrow and every habit of a person look like an
 anomaly.
 
-Kept honest by five rules:
+Kept honest by six rules:
 
 - **One voice each**: an account gives one sample a day (its sum and one prompt), however much it sends.
 - **Robust**: a sample far from the rest loses weight (a multivariate-t estimate), what is already suspicious
   is not sampled, and an account that becomes suspicious later takes its sample back.
 - **From a prior**: `streams.structure_prior` counts as `PRIOR_ACCOUNTS` accounts, so the model works from the
   first request on, and becomes the deployment's own as live accounts come.
+- **In any script**: accounts that write in one that few others use are as usual as these. What a script
+  changes in a prompt is known beforehand (`structure_prior.SCRIPTS`), and no distance is counted along it.
 - **Delayed**: an event of hour h is compared with samples of hours up to ``h - DELAY_HOURS``.
 - **Exact after a crash**: models are computed from samples, and each sample is stored with its account.
 
@@ -132,9 +134,11 @@ def _ridged(covariance: Floats) -> Floats:
 
 
 def diagonalised(center: Floats, within: Floats, between: Floats, accounts: int) -> Model:
-    """The model of a mean (64,) and two covariances (64, 64), steadied by `RIDGE`."""
+    """The model of a mean (64,) and two covariances (64, 64), steadied by `RIDGE`; every second account might
+    write in another script."""
     whiten = np.linalg.inv(np.linalg.cholesky(_ridged(within)))
-    values, vectors = np.linalg.eigh(whiten @ _ridged(between) @ whiten.T)
+    differing = _ridged(between) + structure_prior.SCRIPTS.T @ structure_prior.SCRIPTS / 4
+    values, vectors = np.linalg.eigh(whiten @ differing @ whiten.T)
     return Model(center, vectors.T @ whiten, np.maximum(values, 1e-3), accounts)
 
 

@@ -19,6 +19,7 @@ from streams.features import GROUP
 
 _MEAN_SCALE = 1e4
 _COVARIANCE_SCALE = 2e4
+_SCRIPT_SCALE = 400
 _LOWER = np.tril_indices(GROUP)
 
 Floats = NDArray[np.float64]
@@ -91,6 +92,11 @@ _PACKED = (
     'lav55n2@+LHc!OX3EzweQ4;(i%i|>W5=;}6nN&8U?gl0mARv{_B$yyUhDjih8UleR@HgiJqGS_WHt9PbVX~eC7zF<XPA1M2'
 )  # low bytes, then high bytes, of little-endian int16
 
+_PACKED_SCRIPTS = (
+    '@9F9!>h1<4<^meD|MtE6;sPuX^cVui?)xbv3d%7i-~JNtw=L@>-|_tb>f`!h<PasRzd;H%*h%RO$>25v{?or)FW2_x7X@bj8v&$A'
+    ';@?`@^epSa_~bFb6O&gXwMNRegD1vO3LELT?&~>E${b6=m{IgYx?#T`5bh=~'
+)
+
 
 def pack(mean: Floats, within: Floats, between: Floats) -> str:
     """The three as text."""
@@ -117,3 +123,18 @@ def _symmetric(triangle: Floats) -> Floats:
 
 MEAN, WITHIN, BETWEEN = unpack(_PACKED)
 """float64 (64,), (64, 64), (64, 64), in units in which the group's length is 2 (`streams.features.SCALE`)."""
+
+
+def pack_scripts(moves: Floats) -> str:
+    """`SCRIPTS` as text."""
+    return b85encode(np.rint(moves * _SCRIPT_SCALE).astype(np.int8).tobytes()).decode()
+
+
+def unpack_scripts(packed: str) -> Floats:
+    """Inverse of `pack_scripts`, to its precision."""
+    return np.frombuffer(b85decode(packed), np.int8).reshape(-1, GROUP) / _SCRIPT_SCALE
+
+
+SCRIPTS = unpack_scripts(_PACKED_SCRIPTS)
+"""float64 (2, 64): what prompts move by when they are written in another alphabet, or in signs without
+spaces, and nothing else changes. From `tests.evaluation.fit_scripts`, on 546 short English prompts."""

@@ -29,7 +29,7 @@ from agents.window_report import window_page, window_tables
 from schemas.errors import InvalidSetting
 from streams.config import DetectionConfig
 from streams.evaluation.account_figures import figures
-from streams.evaluation.accounts import SHARES, Evaluation, Options, ShareResult
+from streams.evaluation.accounts import Evaluation, Options, ShareResult
 from streams.evaluation.campaigns import CampaignRun
 from streams.evaluation.schedules import DAY_MS
 from streams.evaluation.windows import HALVINGS, SIZES, Cell, Protocol, Scores, Thresholds, table
@@ -154,6 +154,7 @@ def windows(
 
 
 def _share(evaluation: Evaluation, number: int) -> ShareResult:
+    suit_a_worker()
     return evaluation.share(number, advance)
 
 
@@ -169,6 +170,10 @@ def accounts(
     scale: Annotated[
         float, typer.Option(help="Multiplies the accounts of every confounder and attacker.", min=0.01)
     ] = 1.0,
+    attacks: Annotated[
+        bool,
+        typer.Option(help="Without attackers a run is about false alerts alone, at less cost for each day."),
+    ] = True,
     processes: Annotated[
         int | None, typer.Option(help="Processes; default: one per processor. Changes no figure.", min=1)
     ] = None,
@@ -177,7 +182,8 @@ def accounts(
     """Accounts: how soon attackers are found, and how many others are, every innocent look-alike apart.
 
     Benign accounts, real conversations and ServeGen customers of the test are others than those of the
-    calibration days before it. Identity is simulated.
+    calibration days before it. Identity is simulated. The figures of a long run are in the file while it goes
+    on: those of the parts of the world that are done.
     """
     spending = Spending()
     options = Options(
@@ -186,11 +192,16 @@ def accounts(
         calibration_days=calibration_days,
         test_days=test_days,
         role_scale=scale,
+        attacks=attacks,
     )
     evaluation = Evaluation(options, material(Collections(data)), SECRET, DetectionConfig())
-    seconds = SHARES * (calibration_days + test_days) * DAY_MS // 1000
+    seconds = options.shares * (calibration_days + test_days) * DAY_MS // 1000
+    done: list[ShareResult] = []
     with progress(seconds, "simulated seconds") as step, pool(evaluation, processes) as workers:
-        result = figures(options, list(workers.map(_share, range(SHARES), step)))
+        for share in workers.map(_share, range(options.shares), step):
+            done.append(share)
+            result = figures(options, done)
+            write_json(json_out, result.published() | {"parts": [len(done), options.shares]})
     spent = spending.so_far()
     cost = {"cost": msgspec.to_builtins(spent)}
     write_json(json_out, result.published() | cost)

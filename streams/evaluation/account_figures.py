@@ -34,6 +34,14 @@ class BenignLine(msgspec.Struct, frozen=True):
     suppressed: int
     """Findings on the allow-list, which are expected and do not count."""
 
+    def published(self) -> dict[str, int]:
+        """The form that is written as JSON."""
+        return {
+            "accounts": self.accounts,
+            "account_days": self.account_days,
+            "false_alerts": self.false_alerts,
+        }
+
 
 class AttackLine(msgspec.Struct, frozen=True):
     """One kind of attackers. Those never found count as infinite in quantiles, which are then None."""
@@ -82,6 +90,7 @@ class AccountFigures(msgspec.Struct, frozen=True):
     benign: dict[str, BenignLine]
     attacks: dict[str, AttackLine]
     at_rate: dict[str, AtRate]
+    """This, `at_budget` and `ablation` are empty without attackers."""
     at_budget: dict[int, AtBudget]
     """By allowed false alerts per million account-days."""
     by_detector: dict[str, int]
@@ -97,10 +106,15 @@ class AccountFigures(msgspec.Struct, frozen=True):
         return {
             "account_days": self.account_days,
             "false_alerts_per_million_account_days": self.per_million,
+            "false_alerts": self.false_alerts,
+            "interval_95": [self.per_million_low, self.per_million_high],
             "confounders": {
-                name: {"accounts": line.accounts, "false_alerts": line.false_alerts}
+                name: line.published()
                 for name, line in self.benign.items()
                 if name in CONFOUNDERS and name not in KNOWN_LIMITS
+            },
+            "others": {
+                name: line.published() for name, line in self.benign.items() if name not in CONFOUNDERS
             },
             "known_limits": {
                 name: {
@@ -163,8 +177,10 @@ def figures(options: Options, shares: Sequence[ShareResult]) -> AccountFigures:
             for name in ATTACKS
             if any(outcome.role == name for outcome in outcomes)
         },
-        at_rate=_at_rates(shares),
-        at_budget={budget: _at_budget(budget, shares, outcomes) for budget in BUDGETS},
+        at_rate=_at_rates(shares) if options.attacks else {},
+        at_budget={
+            budget: _at_budget(budget, shares, outcomes) for budget in BUDGETS if options.attacks
+        },
         by_detector=dict(Counter(alert.detector for alert in counted).most_common()),
         ablation=_ablation(shares, len(outcomes)),
         events=sum(share.events for share in shares),

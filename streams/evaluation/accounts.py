@@ -6,7 +6,8 @@ Nothing is set on test days: parameters are the shipped ones, the live baselines
 production. Identity is simulated throughout.
 
 The world falls into shares, each with its own accounts and plane, as a fleet's partitions do. A share
-depends on nothing but the options and its number, so shares may run anywhere.
+depends on nothing but the options and its number, so shares may run anywhere; a larger world has more of
+them, none of them larger.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from xxhash import xxh3_64_intdigest
 
 from schemas.adapters.native import NativeRecord
 from schemas.event import RequestEvent
-from schemas.finding import Lifecycle
+from schemas.finding import Finding, Lifecycle
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from streams.evaluation.attacks import ATTACKS
@@ -41,7 +42,9 @@ from streams.simulation.traffic import Record, Traffic
 
 START_MS = 1_767_571_200_000
 """Monday 2026-01-05, midnight UTC."""
-SHARES = 4
+FEWEST_SHARES = 4
+SHARE_ACCOUNTS = 2_000
+"""Accounts of the population in one share at most: what a process holds at a time."""
 RUN_EVENTS = 8_000
 ADOPTERS = 0.1
 """Share of the benign population that moves to the new model within a day of its release."""
@@ -63,6 +66,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Multiplies the accounts of every role."""
     most_visits_per_day: float = 300.0
     """Cuts the heavy tail of the simulated population; the heavy tail is the ServeGen customers' part."""
+    attacks: bool = True
+    """Without attackers, and without what is watched for their sake, a run is about false alerts alone."""
+
+    @property
+    def shares(self) -> int:
+        """Parts the world falls into."""
+        return max(FEWEST_SHARES, -(-self.accounts // SHARE_ACCOUNTS))
+
+    def roles(self) -> Iterator[Role]:
+        """Those that act."""
+        return (role for role in ROLES if self.attacks or role.purpose != "attack")
 
     def of(self, role: Role) -> int:
         """Accounts of a role."""
@@ -77,6 +91,7 @@ class Alert(msgspec.Struct, frozen=True):
     time_ms: int
     detector: str
     p_value: float
+    reasons: list[str]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -150,14 +165,14 @@ class Evaluation:
         return replace(stage, material=calibration), stage
 
     def share(self, number: int, advance: Callable[[int], None] = lambda events: None) -> ShareResult:
-        """Run one of `SHARES` shares. `advance` is told of seconds of event time that have passed."""
+        """Run one of `Options.shares`. `advance` is told of seconds of event time that have passed."""
         calibration, test = self.stages()
         shelf = Shelf(Fingerprinter(self.secret, "k1"))
         cast: list[tuple[Role, Acted]] = []
-        for role in ROLES:
+        for role in self.options.roles():
             stage = calibration if role.name.endswith("_before") else test
             for account in range(self.options.of(role)):
-                if account % SHARES == number:
+                if account % self.options.shares == number:
                     cast.append((role, act(role, stage, account, self.options.seed, shelf)))
         crowd = _Crowd(self.options, number, calibration, test, shelf)
         events = heapq.merge(
@@ -167,19 +182,40 @@ class Evaluation:
         )
         plane = AccountPlane(self.config)
         watch = Watch(plane, test.test_ms)
-        output = PlaneOutput()
+        if self.options.attacks:
+            watch.follow()
+        seen = _Seen()
         count = passed_s = 0
         while run := list(islice(events, RUN_EVENTS)):
-            output.extend(plane.process(run))
+            seen.note(plane.process(run))
             count += len(run)
             now_s = (run[-1].time_ms - START_MS) // 1000
             advance(now_s - passed_s)
             passed_s = now_s
-        output.extend(plane.close_windows())
-        return _result(cast, test, watch, output, count, shelf)
+        seen.note(plane.close_windows())
+        return _result(cast, test, watch, seen, count, shelf)
 
 
 _TIME: Callable[[RequestEvent], Any] = attrgetter("time")
+
+
+class _Seen:
+    """What counts of a plane's output; the rest is not kept.
+
+    Attributes:
+        days: (account, day) with a request.
+        opened: findings when they were opened.
+    """
+
+    def __init__(self) -> None:
+        self.days: set[tuple[str, int]] = set()
+        self.opened: list[Finding] = []
+
+    def note(self, output: PlaneOutput) -> None:
+        """One more step's."""
+        hours = ((one.account_id, int(one.window_start.timestamp())) for one in output.profiles)
+        self.days.update((account, start_s // 86_400) for account, start_s in hours)
+        self.opened += (one for one in output.findings if one.lifecycle is Lifecycle.CREATE)
 
 
 class _Crowd:
@@ -193,10 +229,10 @@ class _Crowd:
         self._traffic = [
             Traffic(
                 Scenario(
-                    accounts=max(options.accounts // SHARES, 1),
+                    accounts=max(options.accounts // options.shares, 1),
                     start_ms=start_ms,
                     duration_s=(end_ms - start_ms) // 1000,
-                    seed=((options.seed * SHARES + number) << 1) + part,
+                    seed=((options.seed * options.shares + number) << 1) + part,
                     most_visits_per_day=options.most_visits_per_day,
                     campaigns=(),
                 ),
@@ -230,21 +266,18 @@ class _Crowd:
 
 
 def _result(
-    cast: list[tuple[Role, Acted]], test: Stage, watch: Watch, output: PlaneOutput, events: int, shelf: Shelf
+    cast: list[tuple[Role, Acted]], test: Stage, watch: Watch, seen: _Seen, events: int, shelf: Shelf
 ) -> ShareResult:
     role_of = {acted.account_id: role.name for role, acted in cast}
     attackers = {acted.account_id for role, acted in cast if role.purpose == "attack"}
     apart = {acted.account_id for role, acted in cast if role.allowed or role.known_limit}
-    days = {(one.account_id, int(one.window_start.timestamp()) // 86_400) for one in output.profiles}
     test_day = test.test_ms // DAY_MS
-    benign_days = [(account, day) for account, day in days if account not in attackers]
+    benign_days = [(account, day) for account, day in seen.days if account not in attackers]
     counted = [(account, day) for account, day in benign_days if day >= test_day]
     first_found: dict[str, int] = {}
     alerts, before = [], 0
     begins = {acted.account_id: int(acted.attack_ms[0]) for _, acted in cast if len(acted.attack_ms)}
-    for finding in output.findings:
-        if finding.lifecycle is not Lifecycle.CREATE:
-            continue
+    for finding in seen.opened:
         account, time_ms = finding.subject_id, round(finding.time.timestamp() * 1000)
         if account in attackers:
             if time_ms >= begins.get(account, 0):
@@ -253,7 +286,8 @@ def _result(
             before += 1
         else:
             name = role_of.get(account, POPULATION)
-            alerts.append(Alert(name, account, time_ms, finding.detector, finding.p_value))
+            reasons = list(finding.reasons)
+            alerts.append(Alert(name, account, time_ms, finding.detector, finding.p_value, reasons))
     best: dict[str, list[float]] = {}
     outcomes = []
     for role, acted in cast:

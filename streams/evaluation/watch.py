@@ -19,7 +19,7 @@ BUDGETS = (10, 100, 1000)
 
 
 class Watch:
-    """Follows a plane's scores.
+    """What to know of a plane's scores, once it is told to `follow` them.
 
     Attributes:
         daily: (account, day) to the highest fused nats of the day, where above `NOTED_NATS`.
@@ -41,7 +41,12 @@ class Watch:
         for name, left in self._left.items():
             some = [one for one in known if one.name not in left]
             self._rest[name] = Fusion([one.nature for one in some], [one.weight for one in some])
-        plane.on_look = self._look
+        self._plane = plane
+
+    def follow(self) -> None:
+        """From here on. The plane then judges every account it scores to the end, for a few per cent of
+        its time."""
+        self._plane.on_look = self._look
 
     def _look(
         self,

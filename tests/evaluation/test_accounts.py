@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from agents.account_report import account_tables
 from schemas.finding import utc_from_ms
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
@@ -18,7 +19,7 @@ from streams.detectors.cadence import Cadence
 from streams.detectors.template import Template
 from streams.evaluation import accounts, schedules
 from streams.evaluation.account_figures import figures
-from streams.evaluation.accounts import POPULATION, SHARES, Evaluation, Options, ShareResult
+from streams.evaluation.accounts import POPULATION, SHARE_ACCOUNTS, Evaluation, Options, ShareResult
 from streams.evaluation.cast import Stage, act
 from streams.evaluation.figures import level_at, poisson_interval
 from streams.evaluation.material import Client, Material, Shelf
@@ -132,6 +133,7 @@ def test_a_level_of_scores_with_a_ceiling_stays_near_it() -> None:
 def test_watch_sees_what_leads_to_a_finding() -> None:
     plane = AccountPlane(CONFIG, detectors=[Template(), Cadence()])
     watch = Watch(plane, from_ms=0)
+    watch.follow()
     findings = plane.process(list(FIRES["template"](1))).findings
     assert findings
     account = findings[0].subject_id
@@ -144,8 +146,9 @@ def test_watch_sees_what_leads_to_a_finding() -> None:
 @pytest.mark.usefixtures("few_roles")
 def test_a_small_world_from_end_to_end(evaluation: Evaluation) -> None:
     ticks: list[int] = []
-    shares = [evaluation.share(number, ticks.append) for number in range(SHARES)]
-    assert sum(ticks) > SHARES * 86_400  # event time passed, in seconds
+    parts = evaluation.options.shares
+    shares = [evaluation.share(number, ticks.append) for number in range(parts)]
+    assert sum(ticks) > parts * 86_400  # event time passed, in seconds
     result = figures(evaluation.options, shares)
     known_limit = result.benign["in_house_template"]
     assert known_limit.account_days > 0
@@ -167,14 +170,36 @@ def test_a_small_world_from_end_to_end(evaluation: Evaluation) -> None:
 
     published = json.loads(json.dumps(result.published()))
     assert set(published) == {
-        "account_days", "false_alerts_per_million_account_days", "confounders", "known_limits", "attacks"
+        "account_days", "false_alerts_per_million_account_days", "false_alerts", "interval_95",
+        "confounders", "others", "known_limits", "attacks",
     }  # fmt: skip
     assert "in_house_template" not in published["confounders"]
     assert published["known_limits"]["in_house_template"]["accounts"] == known_limit.accounts
-    assert set(published["confounders"]["retry_storm"]) == {"accounts", "false_alerts"}
+    assert set(published["confounders"]["retry_storm"]) == {"accounts", "account_days", "false_alerts"}
+    assert published["others"][POPULATION]["account_days"] == result.benign[POPULATION].account_days
     assert set(published["attacks"]["e4_warm_up"]) == {
         "accounts", "found", "queries_to_finding_p50", "queries_to_finding_p95", "leaked_p50"
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("few_roles")
+def test_without_attackers_the_same_innocents_act(evaluation: Evaluation) -> None:
+    benign = replace(evaluation, options=msgspec.structs.replace(evaluation.options, attacks=False))
+    both, alone = evaluation.share(0), benign.share(0)
+    assert alone.account_days == both.account_days
+    assert not alone.outcomes
+    result = figures(benign.options, [alone])
+    assert result.published()["attacks"] == {}
+    assert not result.at_rate
+    assert not result.at_budget
+    titles = [table.title for table in account_tables(result)]
+    assert titles == ["Benign accounts in the test"]
+
+
+def test_a_larger_world_has_more_shares_and_no_larger_ones() -> None:
+    assert Options(accounts=8).shares == Options(accounts=4 * SHARE_ACCOUNTS).shares == 4
+    assert Options(accounts=4 * SHARE_ACCOUNTS + 1).shares == 5
+    assert Options(accounts=100 * SHARE_ACCOUNTS).shares == 100
 
 
 @pytest.mark.usefixtures("few_roles")

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from streams import structure_prior
 from streams.features import GROUP, SCALE
@@ -35,6 +36,29 @@ def test_the_prior_is_packed_as_it_is_unpacked() -> None:
     shipped = structure_prior.MEAN, structure_prior.WITHIN, structure_prior.BETWEEN
     for got, expected in zip(structure_prior.unpack(structure_prior.pack(*shipped)), shipped, strict=True):
         np.testing.assert_allclose(got, expected)
+
+
+def test_scripts_are_packed_as_they_are_unpacked() -> None:
+    packed = structure_prior.pack_scripts(structure_prior.SCRIPTS)
+    np.testing.assert_allclose(structure_prior.unpack_scripts(packed), structure_prior.SCRIPTS)
+
+
+@pytest.mark.parametrize(("code", "limit"), [("de", 1.0), ("ru", 1.0), ("zh", 2.5)])
+def test_whoever_writes_in_another_script_is_hardly_farther_away(code: str, limit: float) -> None:
+    """Nothing of any language but English is known to the model."""
+    from streams.fingerprint import Fingerprinter
+    from streams.simulation.text.grammar import Dice
+    from streams.simulation.text.languages import chat
+
+    printer, model = Fingerprinter(b"any", "k"), fit(np.empty((0, GROUP)), np.empty((0, GROUP)), np.empty(0))
+
+    def distance(texts: list[str]) -> float:
+        data = b"".join(printer.fingerprint(text).prompt_embedding for text in texts)
+        prompts = np.frombuffer(data, np.int8).reshape(len(texts), -1)[:, GROUP : 2 * GROUP] / SCALE
+        return float(model.distance(prompts.mean(axis=0)[None], np.array([1 / len(texts)]))[0])
+
+    other = distance([chat(code).write("first", Dice(n)) for n in range(60)])
+    assert other < limit * GROUP
 
 
 def test_the_prior_fits_what_people_write() -> None:
