@@ -43,7 +43,7 @@ from streams.simulation.traffic import Record, Traffic
 START_MS = 1_767_571_200_000
 """Monday 2026-01-05, midnight UTC."""
 FEWEST_SHARES = 4
-SHARE_ACCOUNTS = 2_000
+SHARE_ACCOUNTS = 1_000
 """Accounts of the population in one share at most: what a process holds at a time."""
 RUN_EVENTS = 8_000
 ADOPTERS = 0.1
