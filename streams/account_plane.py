@@ -159,7 +159,8 @@ class AccountPlane(PlaneTime):
         nats = np.stack(scores, axis=1).round(NATS_DIGITS)
         links.fade(self.table, slots)
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
-        self.calibration.note(slots, context.hours, cohorts, nats)
+        owners = self.table.rows[links.NAME]["owner"][slots]
+        self.calibration.note(slots, context.hours, cohorts, owners, nats)
         # Calibration only lowers scores, so most accounts are done here.
         threshold_nats = self.judge.threshold_nats
         least_nats = threshold_nats + self.overrides.least_nats
@@ -169,6 +170,7 @@ class AccountPlane(PlaneTime):
             return
         hours = context.hours[suspects]
         nats = self.calibration.correct(nats[suspects], hours, cohorts[suspects])
+        nats = self.houses.correct(nats, hours, owners[suspects])
         fused = self.judge.fusion.fuse(nats)
         if self.on_look is not None:
             self.on_look(batch, at, nats, fused)

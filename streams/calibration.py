@@ -57,6 +57,8 @@ class Marks(msgspec.Struct, array_like=True):
     """Hour of its first finding."""
     hours: dict[int, bytes] = {}
     """Hour to the highest level of each detector."""
+    owner: int = 0
+    """Hash of its organisation, as it was when the account was marked first; 0: none."""
 
 
 class Tail:
@@ -113,14 +115,22 @@ class Calibration:
         """Closed hour to cohort to accounts with requests in it."""
         self._tails: dict[int, dict[int, Tail]] = {}
 
-    def note(self, slots: Slots, hours: NDArray[np.int64], cohorts: NDArray[np.int64], nats: Floats) -> None:
+    def note(
+        self,
+        slots: Slots,
+        hours: NDArray[np.int64],
+        cohorts: NDArray[np.int64],
+        owners: NDArray[np.uint64],
+        nats: Floats,
+    ) -> None:
         """Mark the scores (m, d) of accounts in the given hours."""
         levels = np.minimum(nats / STEP_NATS, LEVELS - 1).astype(np.uint8)
         for number in np.flatnonzero((levels >= LOWEST_MARK).any(axis=1)).tolist():
             slot, hour, new = int(slots[number]), int(hours[number]), levels[number]
             marks = self.marks.get(slot)
             if marks is None:
-                marks = self.marks[slot] = Marks(cohort=int(cohorts[number]), hours={})
+                owner = int(owners[number])
+                marks = self.marks[slot] = Marks(cohort=int(cohorts[number]), hours={}, owner=owner)
             before = marks.hours.get(hour)
             if before is not None:
                 new = np.maximum(new, np.frombuffer(before, np.uint8))

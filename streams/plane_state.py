@@ -24,6 +24,7 @@ from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Detector
 from streams.episodes import Episode
+from streams.houses import Houses
 from streams.open_hours import OpenHours
 from streams.watermark import NOTHING, Watermark
 from streams.windows import HOUR_MS, HOURS
@@ -67,6 +68,7 @@ class PlaneState:
         self.episodes: dict[int, Episode] = {}
         """Row to its open episode."""
         self.calibration = Calibration(len(self.detectors))
+        self.houses = Houses(self.calibration.marks, len(self.detectors))
         self.codec = StateCodec(config, self.table.dtype)
         self.closed_hour = NO_HOUR
         """Hours up to this one are closed."""

@@ -25,7 +25,7 @@ from streams.detectors.detector import (
     Scores,
     Slots,
 )
-from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, shown
+from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, application, shown
 from streams.segment import Segment
 
 BUCKETS = 16
@@ -158,8 +158,9 @@ class Template(Detector):
         nats = np.where(total >= MIN_PROMPTS, nats, 0.0)
         high = np.flatnonzero(nats > PURPOSE_NATS)
         if len(high):
-            purpose = shown(table, slots[high], mine["cold"][slots[high]] > COLD_SHARE * total[high])
-            nats[high[purpose]] = PURPOSE_NATS
+            cold = mine["cold"][slots[high]] > COLD_SHARE * total[high]
+            system, _ = application(table, slots[high])
+            nats[high[system | shown(table, slots[high], cold)]] = PURPOSE_NATS
         old = slots[total >= MEMORY_PROMPTS]
         if len(old):
             for name in ("heads", "tails", "prompts", "with_system", "cold", "total"):

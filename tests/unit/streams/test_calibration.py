@@ -10,7 +10,8 @@ def lived(scores: np.ndarray, accounts: int, hour: int = HOUR) -> Calibration:
     """One closed hour: `scores` of the first accounts, nothing from the others."""
     calibration = Calibration(1)
     n = len(scores)
-    calibration.note(np.arange(n), np.full(n, hour), np.zeros(n, np.int64), scores[:, None])
+    nothing = np.zeros(n, np.int64)
+    calibration.note(np.arange(n), np.full(n, hour), nothing, nothing.astype(np.uint64), scores[:, None])
     calibration.close_hour(hour, np.zeros(accounts, np.int64))
     return calibration
 
