@@ -46,6 +46,8 @@ PRIOR_ACCOUNTS = 100
 sooner, but a covariance from few accounts makes everybody else look far: with 40, somebody among 4,700 real
 accounts was flagged whenever these were taken 400 at a time, and with 100 nobody was who is not among all
 of them."""
+PRIOR_TALKS = 30
+"""The same for the mean of continuity: one number takes fewer accounts to learn than a covariance."""
 RIDGE = 0.1
 """Share of the trace spread evenly over all directions."""
 LANGUAGE = 1.0
@@ -78,6 +80,8 @@ class Sample(msgspec.Struct, array_like=True):
     """int8 (64,): one of its prompts."""
     withdrawn: int = NEVER
     """Hour at which the account turned out not to be usual; models of two hours later leave it out."""
+    continuity: float = 0.0
+    """`streams.continuity` of its prompts."""
 
 
 class Model(NamedTuple):
@@ -90,6 +94,7 @@ class Model(NamedTuple):
         scripts: (2, 64), `structure_prior.SCRIPTS` in these directions.
         readings: (64, 2), from there to how far an account writes in each script.
         accounts: how many live accounts it rests on.
+        continuity: of these and the prior, on average (`streams.continuity`).
     """
 
     mean: Floats
@@ -98,6 +103,12 @@ class Model(NamedTuple):
     scripts: Floats
     readings: Floats
     accounts: int
+    continuity: float = structure_prior.CONTINUITY
+
+    @property
+    def prior_share(self) -> float:
+        """How much of it is the shipped prior's."""
+        return PRIOR_ACCOUNTS / (PRIOR_ACCOUNTS + self.accounts)
 
     def distance(self, means: Floats, noise: Floats) -> Floats:
         """Squared Mahalanobis distance of account means (m, 64) of `noise` 1 / n each, (m,)."""
@@ -229,4 +240,6 @@ def _fit_samples(samples: Sequence[Sample]) -> Model:
     means = np.frombuffer(b"".join(sample.mean for sample in samples), np.float32).reshape(-1, GROUP)
     prompts = np.frombuffer(b"".join(sample.prompt for sample in samples), np.int8).reshape(-1, GROUP)
     noise = np.array([sample.noise for sample in samples], np.float64)
-    return fit(means.astype(np.float64), prompts / SCALE, noise)
+    model = fit(means.astype(np.float64), prompts / SCALE, noise)
+    known = PRIOR_TALKS * structure_prior.CONTINUITY + sum(sample.continuity for sample in samples)
+    return model._replace(continuity=known / (PRIOR_TALKS + len(samples)))

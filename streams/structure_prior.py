@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 
 from streams.features import GROUP
 
+CONTINUITY = 0.04
+"""`streams.continuity` of these conversations after six to eight prompts, on average."""
+
 _MEAN_SCALE = 1e4
 _COVARIANCE_SCALE = 2e4
 _SCRIPT_SCALE = 400

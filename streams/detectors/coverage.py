@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
-from streams.batch import EventBatch
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.detectors.shift import MIN_CHARS, STRUCTURE
 from streams.purpose import COLD_SHARE, application, shown
@@ -99,16 +98,9 @@ class Coverage(Detector):
     metadata = METADATA
     columns = np.dtype([("prompts", "<u8", (WORDS,)), ("cells", "<u8", (WORDS,))])
 
-    def __init__(self) -> None:
-        self._batch: EventBatch | None = None
-        self._bits: NDArray[np.uint64] = np.empty((0, 2 * WORDS), np.uint64)
-        """Both bitmaps of each event of the batch in hand; empty where it does not count."""
-
     def update(self, table: AccountTable, segment: Segment) -> None:
-        if segment.batch is not self._batch:
-            self._batch, self._bits = segment.batch, _bits(segment.batch)
         mine, slots = self.mine(table), segment.slots
-        found = np.bitwise_or.reduceat(segment.take(self._bits), segment.starts, axis=0)
+        found = np.bitwise_or.reduceat(_bits(segment), segment.starts, axis=0)
         mine["prompts"][slots] |= found[:, :WORDS]
         mine["cells"][slots] |= found[:, WORDS:]
 
@@ -140,13 +132,16 @@ class Coverage(Detector):
         )
 
 
-def _bits(batch: EventBatch) -> NDArray[np.uint64]:
-    """uint64 (n, 2 `WORDS`): one bit for each event's prompt and one for its cell."""
-    bits = np.zeros((len(batch), 2 * WORDS), np.uint64)
-    places = np.flatnonzero(batch.has_features & (batch.prompt_chars >= MIN_CHARS))
-    signs = batch.features[places, STRUCTURE.start : STRUCTURE.start + CELL_SIGNS] >= 0
+def _bits(segment: Segment) -> NDArray[np.uint64]:
+    """uint64 (k, 2 `WORDS`): one bit for each event's prompt and one for its cell; none where neither
+    counts."""
+    batch = segment.batch
+    bits = np.zeros((len(segment), 2 * WORDS), np.uint64)
+    places = np.flatnonzero(segment.take(batch.has_features & (batch.prompt_chars >= MIN_CHARS)))
+    events = segment.index[places]
+    signs = batch.features[events, STRUCTURE.start : STRUCTURE.start + CELL_SIGNS] >= 0
     cells = np.packbits(signs, axis=1).view(">u2")[:, 0].astype(np.uint64)
-    for first, hashes in ((0, batch.prompt_hash[places]), (WORDS, cells * FIBONACCI)):
+    for first, hashes in ((0, batch.prompt_hash[events]), (WORDS, cells * FIBONACCI)):
         bit = hashes >> np.uint64(64 - BITS.bit_length() + 1)
         bits[places, first + (bit // np.uint64(64)).astype(np.intp)] = np.uint64(1) << bit % np.uint64(64)
     return bits

@@ -103,7 +103,7 @@ class Drift(Detector):
 
     metadata = METADATA
     columns = np.dtype(
-        [("head", "<i4"), ("nats", "<f4", (HOURS // 4,)), ("before", "<f4", (4,)), ("after", "<f4", (4,))]
+        [("head", "<i4"), ("nats", "<f2", (HOURS // 4,)), ("before", "<f2", (4,)), ("after", "<f2", (4,))]
     )
 
     def __init__(self) -> None:
@@ -170,7 +170,7 @@ class Drift(Detector):
         recent = windows.span(
             mine["nats"], mine["head"], slots, context.hours - MEMORY_HOURS, context.hours - DELAY_HOURS
         )
-        nats: Scores = recent.sum(axis=1)
+        nats: Scores = recent.sum(axis=1, dtype=np.float64)
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:

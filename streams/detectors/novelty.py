@@ -80,7 +80,7 @@ class Novelty(Detector):
 
     metadata = METADATA
     columns = np.dtype(
-        [("head", "<i4"), ("nats", "<f4", (HOURS // 4,)), ("profile", "<f4", (len(verdicts.FACTS),))]
+        [("head", "<i4"), ("nats", "<f2", (HOURS // 4,)), ("profile", "<f2", (len(verdicts.FACTS),))]
     )
 
     def __init__(self) -> None:
@@ -152,7 +152,7 @@ class Novelty(Detector):
         recent = windows.span(
             mine["nats"], mine["head"], slots, context.hours - MEMORY_HOURS, context.hours - DELAY_HOURS
         )
-        nats: Scores = recent.max(axis=1)
+        nats: Scores = recent.max(axis=1).astype(np.float64)
         return nats
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:

@@ -10,6 +10,10 @@ number:
   two-sample test of the account against all others;
 - **wandering**: correlation of consecutive prompts beyond that of any two, which speaks for a person.
 
+After some dozens of prompts it counts as well whether their *words* go on from one to the next
+(`streams.continuity`), as far as those of the live population do: people come back to what they wrote, a list
+goes through. The words of many people behind one key do not go on either, but they have no one layout.
+
 Applications that serve end users are single-purpose by design and are left alone here; where a constant
 system prompt or `streams.purpose` shows an innocent purpose, content alone does not raise an alert.
 """
@@ -24,6 +28,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from schemas.finding import Feature
+from streams import continuity
 from streams.account_table import AccountTable
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.features import GROUP, SCALE
@@ -120,6 +125,7 @@ class Shift(Detector):
             ("pairs", "<u2"),
             ("cold", "<u2"),  # at temperatures up to COLD_TEMPERATURE
             ("sampled", "<i4"),  # hour of the last sample for the population
+            ("words", continuity.COLUMNS),
         ]
     )
 
@@ -130,6 +136,7 @@ class Shift(Detector):
 
     def update(self, table: AccountTable, segment: Segment) -> None:
         mine, batch = self.mine(table), segment.batch
+        continuity.update(mine["words"], segment)
         kept = self._fresh(mine, segment)
         if not len(kept):
             return
@@ -208,11 +215,12 @@ class Shift(Detector):
         if len(ready):
             here, hours = slots[ready], context.hours[ready]
             measured, n, score = self._measure(table, here, replace(context, hours=hours))
-            raw = _nats(score, n)
+            raw = _nats(score + self._unconnected(table, here, hours, n), n)
             self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
             high = np.flatnonzero(raw > 0)
             if len(high):
                 nats[ready[high]] = np.minimum(raw[high], self._most(table, here[high]))
+        continuity.fade(table, mine["words"], slots)
         old = slots[mine["count"][slots] >= MEMORY_PROMPTS]
         if len(old):
             for name in ("sum", "lag", "count", "pairs", "cold"):
@@ -221,6 +229,21 @@ class Shift(Detector):
                 mine[name][old] //= 4
             mine["seen"][old] = 0
         return nats
+
+    def _unconnected(
+        self, table: AccountTable, slots: Slots, hours: NDArray[np.int64], n: Scores
+    ) -> Scores:
+        """What is added to the score where prompts do not go on from one to the next, (m,)."""
+        added = np.zeros(len(slots))
+        long = np.flatnonzero(n > continuity.LONG)
+        if len(long):
+            _, deviations = continuity.measure(table, self.mine(table)["words"], slots[long])
+            for hour in sorted(set(hours[long].tolist())):
+                here, model = hours[long] == hour, self.population.before(hour)
+                added[long[here]] = continuity.lack(
+                    deviations[here], n[long[here]], model.continuity, model.prior_share
+                )
+        return added
 
     def _most(self, table: AccountTable, slots: Slots) -> Scores:
         """What content may say at most about accounts of this kind, nats, (m,)."""
@@ -242,6 +265,7 @@ class Shift(Detector):
         for number in np.flatnonzero(due).tolist():
             slot = int(slots[number])
             row = mine[slot]
+            beyond, _ = continuity.measure(table, mine["words"], np.array([slot]))
             mean = (row["sum"] / (SCALE * row["count"])).astype("<f4")
             self.population.add(
                 slot,
@@ -251,6 +275,7 @@ class Shift(Detector):
                     noise=float(1 / n[number]),
                     mean=mean.tobytes(),
                     prompt=row["last"].tobytes(),
+                    continuity=float(beyond[0]),
                 ),
             )
             mine["sampled"][slot] = hours[number]
