@@ -2,10 +2,11 @@
 ``python -m tests.evaluation.held_out CONVERSATIONS [--users 100] [--hours 6]``
 
 CONVERSATIONS is JSON Lines, a real prompt each, in order: ``{"root": "conversation", "prompt": ...}``. Each
-user is one conversation on the side that `fit_structure_prior` leaves alone. Into them are mixed ten
+user is one conversation on the side that `fit_structure_prior` leaves alone. Into them are mixed fifteen
 pipelines, each one account; no parameter was fitted to them, though how soon to speak was weighed with them
-in sight. Records carry the four required fields and the prompt. Told is after how many of its requests an
-account was found.
+in sight. And twelve keys with 2 to 1,000 people behind each, who talk in turns: like lists they do not go
+on about anything, and must not be found. Records carry the four required fields and the prompt. Told is after
+how many of its requests an account was found.
 """
 
 from __future__ import annotations
@@ -22,12 +23,15 @@ from tempfile import TemporaryDirectory
 from agents.prompt_collections import DEFAULT_FOLDER, Collections, benign_file
 from agents.replay import Outputs, Replay
 from agents.settings import Settings
+from streams.simulation.text import attacks, languages
+from streams.simulation.text.grammar import Dice
 from tests.evaluation.fit_structure_prior import chosen
 
 START_S = 1_795_000_000
 REQUESTS = 300
 """Of each pipeline."""
 MOST_TURNS = 100
+BEHIND_A_KEY = (2, 4, 8, 32, 200, 1000)
 
 Pipeline = Callable[[int, random.Random], str]
 
@@ -51,6 +55,9 @@ def pipelines(collections: Collections) -> dict[str, Pipeline]:
     tasks, code = collections.gsm8k_train(), collections.benchmark()[-164:]
     orders = [example[0] for example in collections.teacher_examples()[1]]
     both = tasks + orders
+    full = [f"{order}\n{given}" for order, given, _ in collections.teacher_examples()[1]]
+    mixed = random.Random(1).sample(full + tasks[:100] + code[:100], 300)
+    spoken = sorted(languages.LANGUAGES)
 
     def persona(dice: random.Random) -> str:
         return f"a {dice.choice(KINDS)} {dice.choice(TRADES)} who {dice.choice(HABITS)}"
@@ -73,7 +80,24 @@ def pipelines(collections: Collections) -> dict[str, Pipeline]:
         "bare code": lambda n, dice: code[n % len(code)],
         "bare maths": lambda n, dice: tasks[37 * n % len(tasks)],
         "bare orders": lambda n, dice: orders[n % len(orders)],
+        "orders, inputs": lambda n, dice: full[n % len(full)],
+        "mixed lists": lambda n, dice: mixed[n % len(mixed)],
+        "tasks": lambda n, dice: attacks.tasks(0, Dice(n)),
+        "agent's steps": lambda n, dice: attacks.agentic(0, Dice(n)),
+        "six languages": lambda n, dice: languages.chat(dice.choice(spoken)).write("first", Dice(n)),
     }
+
+
+def key(talks: list[list[str]], people: int) -> Pipeline:
+    """Prompts of so many people at once; who has said all is followed by somebody else."""
+    left: list[list[str]] = [[] for _ in range(people)]
+
+    def prompt(n: int, dice: random.Random) -> str:
+        one = dice.randrange(people)
+        left[one] = left[one] or list(dice.choice(talks))
+        return left[one].pop(0)
+
+    return prompt
 
 
 def requests(
@@ -129,13 +153,15 @@ def main() -> None:
             talks.setdefault(root, []).append(prompt)
     some = random.Random(args.seed).sample(sorted(talks), min(args.users, len(talks)))
     sources = pipelines(Collections(args.data))
-    rows = requests([talks[root] for root in some], sources, args.hours, args.seed)
+    people = [(number, turn) for number in BEHIND_A_KEY for turn in (1, 2)]
+    keys = {f"key of {number:,}, {turn}": key(list(talks.values()), number) for number, turn in people}
+    rows = requests([talks[root] for root in some], sources | keys, args.hours, args.seed)
     with TemporaryDirectory() as folder:
         found = found_after(Path(folder) / "held_out.jsonl", rows)
     print(f"{len(rows):,} requests of {len(some):,} users and {len(sources)} pipelines, {args.hours:g} hours")
     for name in sources:
         print(f"  {name:14} {found.pop(name, 'not found')}")
-    print(f"  users found: {found or 'none'}")
+    print(f"  keys and users found: {found or 'none'}")
 
 
 if __name__ == "__main__":
