@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -15,13 +15,12 @@ from typing import NamedTuple
 import msgspec
 
 from agents import bus
-from agents.parallel import Pool, pool
 from agents.readers import reader
 from agents.settings import Settings
 from schemas.errors import InvalidSetting
 from schemas.topics import RAW_NATIVE
-from streams.fingerprint import Fingerprint, Fingerprinter
-from streams.simulation.content import Content, Source, written
+from streams.fingerprint import Fingerprinter
+from streams.simulation.content import Content
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
@@ -31,11 +30,6 @@ EVENTS, TRUTH, SCENARIO = "events.jsonl", "truth.jsonl", "scenario.json"
 PORTION = 2_000
 """Records with text that are handed on together."""
 _TURN_RECORDS = 500
-ALONE_ACCOUNTS = 10_000
-"""A world up to this size has its bank of prompts written by this process alone: it takes no longer than to
-start others."""
-_TOGETHER = 40
-"""Sources of words that are handed to a process at once."""
 
 
 class Words(StrEnum):
@@ -106,14 +100,12 @@ def portions(scenario: Scenario, words: Words, settings: Settings) -> tuple[Popu
     traffic = Traffic(scenario, text=words is Words.TEXT)
     if words is Words.TEXT:
         return traffic.population, _written(traffic)
-    if words is Words.NONE:
-        return traffic.population, _drawn(Lines(traffic))
-    secret = settings.ingest.fingerprint_secret.get_secret_value().encode()
-    printer = Fingerprinter(secret, settings.ingest.fingerprint_generation)
-    if traffic.population.size <= ALONE_ACCOUNTS:
+    content = None
+    if words is Words.FINGERPRINTS:
+        secret = settings.ingest.fingerprint_secret.get_secret_value().encode()
+        printer = Fingerprinter(secret, settings.ingest.fingerprint_generation)
         content = Content(traffic.population, printer, fragments=True)
-        return traffic.population, _drawn(Lines(traffic, content))
-    return traffic.population, _drawn_together(traffic, printer)
+    return traffic.population, _drawn(Lines(traffic, content))
 
 
 def _written(traffic: Traffic) -> Iterator[Portion]:
@@ -130,23 +122,6 @@ def _pairs(records: list[Record]) -> Iterator[tuple[bytes, bytes]]:
 def _drawn(lines: Lines) -> Iterator[Portion]:
     for part in lines:
         yield Portion(int(part.time_ms[-1]), len(part.ends), part.data, partial(lines.records, part))
-
-
-def _drawn_together(traffic: Traffic, printer: Fingerprinter) -> Iterator[Portion]:
-    """With a bank that all processors write."""
-    with pool(printer) as workers:
-        content = Content(traffic.population, printer, fragments=True, write=partial(_said_by, workers))
-        yield from _drawn(Lines(traffic, content))
-
-
-def _said_by(workers: Pool, sources: Sequence[Source]) -> Iterator[list[Fingerprint]]:
-    parts = [sources[start : start + _TOGETHER] for start in range(0, len(sources), _TOGETHER)]
-    for made in workers.map(_written_part, parts):
-        yield from made
-
-
-def _written_part(printer: Fingerprinter, sources: Sequence[Source]) -> list[list[Fingerprint]]:
-    return [written(printer, source) for source in sources]
 
 
 def to_folder(

@@ -13,9 +13,6 @@ campaign, as a real one does, and left out of free words: two drawings from the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -45,51 +42,12 @@ _START = 1 << 14
 _encode = msgspec.json.Encoder().encode
 
 
-class Source(NamedTuple):
-    """What has words of its own."""
-
-    voice: Voice
-    prompts: int
-    """How many are written."""
-    turn: int
-    """0: first messages; 1: following ones, where these differ."""
-
-
-Write = Callable[[list[Source]], Iterable[list[Fingerprint]]]
-"""What each of some sources says."""
-
-
-def written(fingerprinter: Fingerprinter, source: Source) -> list[Fingerprint]:
-    """What one source says. Depends on nothing else, so sources may be written anywhere and in any order."""
-    voice, prompts, turn = source
-    write, made = WRITERS[voice.writer], []
-    lot = (voice.seed * 0x9E3779B97F4A7C15 >> 24) & 0xFFFFFF
-    for number in range(prompts):
-        event = number + lot * voice.templates << 16
-        said = write(voice.seed_of(event), lot + number // 3, turn, event)
-        made.append(fingerprinter.fingerprint(said.prompt, said.system))
-    free = voice.writer in FREE_WRITERS
-    heads, tails = (Counter(getattr(one, name) for one in made if not free) for name in _EDGES)
-    return [
-        msgspec.structs.replace(
-            one,
-            template_hash=one.template_hash if heads[one.template_hash] > 1 else None,
-            template_tail_hash=one.template_tail_hash if tails[one.template_tail_hash] > 1 else None,
-        )
-        for one in made
-    ]
-
-
-_EDGES = ("template_hash", "template_tail_hash")
-
-
 class Content:
     """The bank. Sources are written when first drawn from.
 
     Args:
         fingerprinter: makes the fingerprints.
         fragments: keep each row as JSON as well.
-        write: writes sources, as `written` does one after the other.
 
     Attributes:
         vectors: int8 (rows, 256).
@@ -98,20 +56,15 @@ class Content:
     """
 
     def __init__(
-        self,
-        population: Population,
-        fingerprinter: Fingerprinter,
-        *,
-        fragments: bool = False,
-        write: Write | None = None,
+        self, population: Population, fingerprinter: Fingerprinter, *, fragments: bool = False
     ) -> None:
         self._population = population
-        self._write: Write = write or partial(map, partial(written, fingerprinter))
+        self._fingerprinter = fingerprinter
         self.vectors: NDArray[np.int8] = np.zeros((_START, DIMENSIONS), np.int8)
         self.fingerprints: list[Fingerprint] = []
         self.fragments: list[str] | None = [] if fragments else None
-        self._first: dict[Source, int] = {}
-        """Source to its first row."""
+        self._sources: dict[tuple[Voice, int], tuple[int, int]] = {}
+        """Source and turn to first row and how many there are."""
         n = population.size
         # places of an account's rows: in its shared or usual voice, and in its own words; -1: not yet asked
         self._usual = _Places(n)
@@ -126,51 +79,65 @@ class Content:
         aside = p.is_aside(calls.account, calls.event, calls.time_ms)
         for places, mine in ((self._usual, ~aside), (self._own, aside)):
             account = calls.account[mine]
-            voice = p.voice if places is self._usual else p.own_voice
-            fresh = np.unique(account[places.size[account, 0] < 0]).tolist()
-            drawn = {row: self._of(row, voice(row)) for row in fresh}
-            self._add(source for sources in drawn.values() for source in sources)
-            for row, sources in drawn.items():
-                places.first[row] = [self._first[source] for source in sources]
-                places.size[row] = [source.prompts for source in sources]
+            for row in np.unique(account[places.size[account, 0] < 0]).tolist():
+                voice = p.voice(row) if places is self._usual else p.own_voice(row)
+                for number, (first, size) in enumerate(self._of(row, voice)):
+                    places.first[row, number], places.size[row, number] = first, size
             follows = np.minimum(calls.turn[mine], 1)
             which = 2 * (calls.visit[mine] >> 20 & 1) + follows
             size = places.size[account, which]
             found[mine] = places.first[account, which] + (calls.event[mine] >> 24) % size
         return found
 
-    def _of(self, row: int, voice: Voice) -> list[Source]:
-        """For (visit of one kind, first message), (..., following), (other kind, ...)."""
+    def _of(self, row: int, voice: Voice) -> list[tuple[int, int]]:
+        """First row and size for (visit of one kind, first message), (..., following), (other kind, ...)."""
         first = self._population.scenario.seed << 32
         if voice.writer in CHARACTERS and not voice.shared:
             most, lot = CHARACTERS[voice.writer], (row * 0x9E3779B97F4A7C15) >> 20
             characters = [first + (1 << 29) + one for one in (lot % most, (lot >> 20) % most)]
             return [
-                _source(Voice(voice.writer, seed), CHARACTER_PROMPTS // (1 + turn), turn)
+                self._source(Voice(voice.writer, seed), CHARACTER_PROMPTS // (1 + turn), turn)
                 for seed in characters
                 for turn in (0, 1)
             ]
         if voice.shared:
-            return [_source(voice, GROUP_PROMPTS * voice.templates, 0)] * 4
+            return [self._source(voice, GROUP_PROMPTS * voice.templates, 0)] * 4
         usual = Voice(voice.writer, first + row % APPLICATIONS)
-        return [_source(usual, APPLICATION_PROMPTS, turn) for turn in (0, 1)] * 2
+        return [self._source(usual, APPLICATION_PROMPTS, 0), self._source(usual, APPLICATION_PROMPTS, 1)] * 2
 
-    def _add(self, sources: Iterable[Source]) -> None:
-        """Write those that are not in the bank."""
-        fresh = [source for source in dict.fromkeys(sources) if source not in self._first]
-        for source, made in zip(fresh, self._write(fresh), strict=True):
-            first = self._first[source] = len(self.fingerprints)
-            self.fingerprints += made
-            while len(self.fingerprints) > len(self.vectors):
-                self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
-            for number, one in enumerate(made, first):
-                self.vectors[number] = np.frombuffer(one.prompt_embedding or bytes(DIMENSIONS), np.int8)
-                if self.fragments is not None:
-                    self.fragments.append(_encode(one)[1:-1].decode())
+    def _source(self, voice: Voice, prompts: int, turn: int) -> tuple[int, int]:
+        """First row and size."""
+        turn = turn if voice.writer in FREE_WRITERS else 0
+        if (voice, turn) not in self._sources:
+            self._sources[voice, turn] = self._write(voice, prompts, turn)
+        return self._sources[voice, turn]
+
+    def _write(self, voice: Voice, prompts: int, turn: int) -> tuple[int, int]:
+        write, made = WRITERS[voice.writer], []
+        lot = (voice.seed * 0x9E3779B97F4A7C15 >> 24) & 0xFFFFFF
+        for number in range(prompts):
+            event = number + lot * voice.templates << 16
+            said = write(voice.seed_of(event), lot + number // 3, turn, event)
+            made.append(self._fingerprinter.fingerprint(said.prompt, said.system))
+        free = voice.writer in FREE_WRITERS
+        heads, tails = (Counter(getattr(one, name) for one in made if not free) for name in _EDGES)
+        first = len(self.fingerprints)
+        while first + prompts > len(self.vectors):
+            self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
+        for number, one in enumerate(made, first):
+            kept = msgspec.structs.replace(
+                one,
+                template_hash=one.template_hash if heads[one.template_hash] > 1 else None,
+                template_tail_hash=one.template_tail_hash if tails[one.template_tail_hash] > 1 else None,
+            )
+            self.fingerprints.append(kept)
+            self.vectors[number] = np.frombuffer(kept.prompt_embedding or bytes(DIMENSIONS), np.int8)
+            if self.fragments is not None:
+                self.fragments.append(_encode(kept)[1:-1].decode())
+        return first, prompts
 
 
-def _source(voice: Voice, prompts: int, turn: int) -> Source:
-    return Source(voice, prompts, turn if voice.writer in FREE_WRITERS else 0)
+_EDGES = ("template_hash", "template_tail_hash")
 
 
 class _Places:

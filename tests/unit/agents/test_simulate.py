@@ -9,7 +9,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from agents import simulation
 from agents.cli.simulate import simulate
 from agents.scenarios import load
 from agents.settings import load as load_settings
@@ -94,14 +93,3 @@ def test_a_world_is_sized_by_its_accounts() -> None:
     assert (small.seed, small.duration_s) == (4, 86_400)
     assert small.campaigns[0].accounts == 250
     assert sized(Scenario(accounts=5), seed=0) == Scenario(accounts=5)
-
-
-def test_a_bank_written_by_all_processors_is_the_same(
-    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scenario = sized(load(str(world)), seed=3)
-    alone, together = (tmp_path / name for name in ("alone", "together"))
-    to_folder(scenario, Words.FINGERPRINTS, load_settings(), alone)
-    monkeypatch.setattr(simulation, "ALONE_ACCOUNTS", 0)
-    to_folder(scenario, Words.FINGERPRINTS, load_settings(), together)
-    assert (alone / EVENTS).read_bytes() == (together / EVENTS).read_bytes()
