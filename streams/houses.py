@@ -2,9 +2,11 @@
 
 The end users of a no-code platform, each with an account of its organisation, all fill in the platform's
 form; the staff of a company all use its tool. By themselves such accounts look like pipelines. So where
-`HOUSE_ACCOUNTS` accounts of one organisation have each surprised a detector within a day, this detector may
-say no more of any of them than of others that show an innocent purpose; evidence of another nature must join
-it. That costs an attacker his cover: all of his accounts name one customer, who can be asked. What the whole
+`HOUSE_ACCOUNTS` accounts of one organisation have each surprised a detector of *content* within a day, this
+detector may say no more of any of them than of others that show an innocent purpose (`streams.purpose`);
+evidence of another nature must join it. How much they ask, and how, is excused by nobody's doing the same.
+
+That costs an attacker his cover: all of his accounts name one customer, who can be asked. What the whole
 organisation takes is not added up here. The first users of a tool, before its habit is known, may be found.
 
 Of one partition only, as everything that accounts share. Judged by hours up to ``h - DELAY_HOURS`` and exact
@@ -36,11 +38,11 @@ class Houses:
 
     Args:
         marks: of `Calibration`, kept up to date by it.
-        detectors: number of score columns.
+        content: bool (d,), which score columns are about what is asked.
     """
 
-    def __init__(self, marks: Mapping[int, Marks], detectors: int) -> None:
-        self._marks, self._detectors = marks, detectors
+    def __init__(self, marks: Mapping[int, Marks], content: NDArray[np.bool_]) -> None:
+        self._marks, self._content = marks, content
         self._known: dict[int, dict[int, NDArray[np.bool_]]] = {}
 
     def correct(self, nats: Floats, hours: NDArray[np.int64], owners: NDArray[np.uint64]) -> Floats:
@@ -72,8 +74,8 @@ class Houses:
             mine = [levels for hour, levels in marks.hours.items() if hour in window]
             if marks.owner and mine:
                 highest = np.frombuffer(b"".join(mine), np.uint8).reshape(len(mine), -1).max(axis=0)
-                count = counts.setdefault(marks.owner, np.zeros(self._detectors, np.int64))
-                count += highest * STEP_NATS >= SURPRISE_NATS
+                count = counts.setdefault(marks.owner, np.zeros(len(self._content), np.int64))
+                count += self._content & (highest * STEP_NATS >= SURPRISE_NATS)
         return {
             owner: count >= HOUSE_ACCOUNTS
             for owner, count in counts.items()

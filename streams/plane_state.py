@@ -68,7 +68,8 @@ class PlaneState:
         self.episodes: dict[int, Episode] = {}
         """Row to its open episode."""
         self.calibration = Calibration(len(self.detectors))
-        self.houses = Houses(self.calibration.marks, len(self.detectors))
+        content = np.array([one.metadata.nature == "content" for one in self.detectors], np.bool_)
+        self.houses = Houses(self.calibration.marks, content)
         self.codec = StateCodec(config, self.table.dtype)
         self.closed_hour = NO_HOUR
         """Hours up to this one are closed."""

@@ -19,42 +19,44 @@ from streams.simulation.scenario import Scenario
 from streams.simulation.traffic import Traffic
 
 HOUR, ORGANISATION = 1000, 7
-SEED = 3
-HIGH = bytes([40, 0])
-"""Ten nats of the first of two detectors."""
+SEED, WITH_SYSTEM_PROMPT = 3, 9
+"""Worlds whose form has no system prompt, and has one."""
+HIGH = bytes([40, 0, 40])
+"""Ten nats of the first and the last of three detectors, of which the first two are about content."""
+CONTENT = np.array([True, True, False])
 
 
 def houses(accounts: int, owner: int = ORGANISATION, hour: int = HOUR) -> Houses:
     marks = {slot: Marks(cohort=0, hours={hour: HIGH}, owner=owner) for slot in range(accounts)}
-    return Houses(marks, 2)
+    return Houses(marks, CONTENT)
 
 
 def worth(known: Houses, hour: int, owner: int = ORGANISATION) -> list[float]:
-    values = known.correct(np.array([[20.0, 20.0]]), np.array([hour]), np.array([owner], np.uint64))
+    values = known.correct(np.array([[20.0, 20.0, 20.0]]), np.array([hour]), np.array([owner], np.uint64))
     return [float(value) for value in values[0]]
 
 
 def test_habits_are_known_two_hours_later_and_for_a_day() -> None:
     known = houses(HOUSE_ACCOUNTS)
-    assert worth(known, HOUR + 1) == [20, 20]
-    assert worth(known, HOUR + 2) == [PURPOSE_NATS, 20]
-    assert worth(known, HOUR + 25) == [PURPOSE_NATS, 20]
-    assert worth(known, HOUR + 26) == [20, 20]
+    assert worth(known, HOUR + 1) == [20, 20, 20]
+    assert worth(known, HOUR + 2) == [PURPOSE_NATS, 20, 20]
+    assert worth(known, HOUR + 25) == [PURPOSE_NATS, 20, 20]
+    assert worth(known, HOUR + 26) == [20, 20, 20]
 
 
 def test_a_few_accounts_are_no_house_and_others_are_not_touched() -> None:
-    assert worth(houses(HOUSE_ACCOUNTS - 1), HOUR + 2) == [20, 20]
-    assert worth(houses(HOUSE_ACCOUNTS), HOUR + 2, owner=8) == [20, 20]
-    assert worth(houses(40, owner=0), HOUR + 2, owner=0) == [20, 20]
+    assert worth(houses(HOUSE_ACCOUNTS - 1), HOUR + 2) == [20, 20, 20]
+    assert worth(houses(HOUSE_ACCOUNTS), HOUR + 2, owner=8) == [20, 20, 20]
+    assert worth(houses(40, owner=0), HOUR + 2, owner=0) == [20, 20, 20]
 
 
-def platform(organisation: bool) -> list[RequestEvent]:
-    """Sixteen accounts that fill in one form, a few times an hour each. There is no system prompt."""
+def platform(organisation: bool, seed: int = SEED, visits_per_day: float = 30.0) -> list[RequestEvent]:
+    """Sixteen accounts that fill in one form, a few times an hour each or more."""
     crowd = Crowd(
-        name="platform", accounts=(16, 16), habit="developer", writer="processor", visits_per_day=30.0,
+        name="platform", accounts=(16, 16), habit="developer", writer="processor", visits_per_day=visits_per_day,
         visits_sigma=0.2, organisation=organisation, one_setting=True, new_accounts=1.0, day="flat",
     )  # fmt: skip
-    scenario = Scenario(accounts=1, seed=SEED, duration_s=24 * 3600, crowds=(crowd,), campaigns=())
+    scenario = Scenario(accounts=1, seed=seed, duration_s=24 * 3600, crowds=(crowd,), campaigns=())
     ingest = Ingest("native", secret=b"secret", generation="k1", max_future_s=REPLAY_MAX_FUTURE_S)
     events = [ingest.read(record.value, now_ms=record.time_ms) for record in Traffic(scenario)]
     return [event for event in events if event is not None]
@@ -69,6 +71,12 @@ def test_a_platforms_form_is_no_news_of_its_users(organisation: bool) -> None:
     found = {one.subject_id for one in findings if one.lifecycle is Lifecycle.CREATE}
     # before the habit is known, the busiest of them are found
     assert len(found) <= 4 if organisation else len(found) >= 9
+
+
+def test_a_form_under_a_system_prompt_is_an_applications() -> None:
+    events = platform(organisation=False, seed=WITH_SYSTEM_PROMPT, visits_per_day=100.0)
+    assert sum(event.system_hash is not None for event in events) > 0.9 * len(events)
+    assert not AccountPlane(DetectionConfig()).process(events).findings
 
 
 def test_runs_and_crashes_change_nothing() -> None:
