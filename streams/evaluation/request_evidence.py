@@ -55,7 +55,7 @@ class RequestEvidence:
                 run = [self._event(record) for record in islice(records, min(left, RUN_EVENTS))]
                 left -= len(run)
                 self._take(self._plane.process(run))
-            while waiting[0][0] <= self._plane.closed_hour:
+            while waiting and waiting[0][0] <= self._plane.closed_hour:
                 yield self._hour(*waiting.popleft())
         self._take(self._plane.close_windows())
         for hour, calls in waiting:
