@@ -53,8 +53,9 @@ def test_a_few_accounts_are_no_house_and_others_are_not_touched() -> None:
 def platform(organisation: bool, seed: int = SEED, visits_per_day: float = 30.0) -> list[RequestEvent]:
     """Sixteen accounts that fill in one form, a few times an hour each or more."""
     crowd = Crowd(
-        name="platform", accounts=(16, 16), habit="developer", writer="processor", visits_per_day=visits_per_day,
-        visits_sigma=0.2, organisation=organisation, one_setting=True, new_accounts=1.0, day="flat",
+        name="platform", accounts=(16, 16), habit="developer", writer="processor",
+        visits_per_day=visits_per_day, visits_sigma=0.2, organisation=organisation, one_setting=True,
+        new_accounts=1.0, day="flat",
     )  # fmt: skip
     scenario = Scenario(accounts=1, seed=seed, duration_s=24 * 3600, crowds=(crowd,), campaigns=())
     ingest = Ingest("native", secret=b"secret", generation="k1", max_future_s=REPLAY_MAX_FUTURE_S)
