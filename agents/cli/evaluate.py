@@ -28,7 +28,7 @@ from agents.spending import Spending
 from agents.window_report import window_page, window_tables
 from schemas.errors import InvalidSetting
 from streams.config import DetectionConfig
-from streams.evaluation.account_figures import figures
+from streams.evaluation.account_figures import ATTACKS, CONFOUNDERS, figures
 from streams.evaluation.accounts import Evaluation, Options, ShareResult
 from streams.evaluation.campaigns import CampaignRun
 from streams.evaluation.schedules import DAY_MS
@@ -174,6 +174,10 @@ def accounts(
         bool,
         typer.Option(help="Without attackers a run is about false alerts alone, at less cost for each day."),
     ] = True,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Of the confounders and attackers these alone; may be repeated."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(help="Processes; default: one per processor. Changes no figure.", min=1)
     ] = None,
@@ -193,7 +197,12 @@ def accounts(
         test_days=test_days,
         role_scale=scale,
         attacks=attacks,
+        only=tuple(only or ()),
     )
+    unknown = sorted(set(options.only) - set(CONFOUNDERS) - set(ATTACKS))
+    if unknown:
+        known = f"Choose from {', '.join((*CONFOUNDERS, *ATTACKS))}"
+        raise InvalidSetting("--only", f"nobody is called {unknown[0]}", known)
     evaluation = Evaluation(options, material(Collections(data)), SECRET, DetectionConfig())
     seconds = options.shares * (calibration_days + test_days) * DAY_MS // 1000
     done: list[ShareResult] = []

@@ -51,7 +51,6 @@ ADOPTERS = 0.1
 
 POPULATION = "population"
 ROLES: tuple[Role, ...] = (*BENIGN, *CONFOUNDERS, *ATTACKS)
-_ROLE_OF = {role.name: role for role in ROLES}
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +67,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Cuts the heavy tail of the simulated population; the heavy tail is the ServeGen customers' part."""
     attacks: bool = True
     """Without attackers, and without what is watched for their sake, a run is about false alerts alone."""
+    only: tuple[str, ...] = ()
+    """Names of the confounders and attackers that act; all where none is named. The others act always."""
 
     @property
     def shares(self) -> int:
@@ -76,7 +77,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     def roles(self) -> Iterator[Role]:
         """Those that act."""
-        return (role for role in ROLES if self.attacks or role.purpose != "attack")
+        named = (role for role in ROLES if role in BENIGN or not self.only or role.name in self.only)
+        return (role for role in named if self.attacks or role.purpose != "attack")
 
     def of(self, role: Role) -> int:
         """Accounts of a role."""
@@ -161,6 +163,7 @@ class Evaluation:
             end_ms=test_ms + options.test_days * DAY_MS,
             release_ms=test_ms + 9 * 3_600_000,
             material=test,
+            seed=options.seed,
         )
         return replace(stage, material=calibration), stage
 

@@ -42,6 +42,7 @@ class Stage:
         start_ms, test_ms, end_ms: calibration begins, the test begins, the test ends.
         release_ms: when `new_model` comes out.
         material: of the test.
+        seed: of the run, for what accounts of several shares have in common.
     """
 
     start_ms: int
@@ -50,6 +51,7 @@ class Stage:
     release_ms: int
     material: Material
     new_model: str = "tern-large-4"
+    seed: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
     """What accounts of one role share, such as a platform's template; made on first use."""
 

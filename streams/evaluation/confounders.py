@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from streams.evaluation import families, schedules
+from streams.evaluation import families, new_applications, schedules
 from streams.evaluation.cast import Request, Role, Stage, said, usage
 from streams.evaluation.schedules import DAY_MS, Generator
 from streams.simulation import parameters
@@ -268,6 +268,18 @@ CONFOUNDERS: tuple[Role, ...] = (
     ),
     Role("viral_prompt", "confounder", 150, viral_prompt, "a public prompt, filled in by hand"),
     Role("launch_day", "confounder", 100, launch_day, "moves to the new model at once"),
+    Role(
+        "new_application_users", "confounder", 240, partial(new_applications.user, sort="plain"),
+        "own accounts; the application's form stands in the user message, and nothing else is shared",
+    ),
+    Role(
+        "new_application_system_users", "confounder", 240, partial(new_applications.user, sort="system"),
+        "the same under a system prompt",
+    ),
+    Role(
+        "new_application_house_users", "confounder", 240, partial(new_applications.user, sort="house"),
+        "the same without, as accounts of one organisation",
+    ),
     Role(
         "in_house_template", "confounder", 24, in_house_template,
         "template in the user message, default settings, no end-user ids, answers as long as ServeGen's",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
@@ -32,6 +33,11 @@ NAMES = (
     "batch_evaluation", "synthetic_data_customer", "retry_storm", "in_house_template", "templated_own_words",
     "e4_warm_up",
 )  # fmt: skip
+ROLE_OF_SORT = {
+    "plain": "new_application_users",
+    "system": "new_application_system_users",
+    "house": "new_application_house_users",
+}
 CONFIG = DetectionConfig(max_accounts_per_partition=2000)
 
 
@@ -91,6 +97,26 @@ def test_every_role_acts_in_time_and_order(role: accounts.Role, material: Materi
     assert set(acted.answered_ms.tolist()) <= set(acted.attack_ms.tolist())
     again = act(role, stage_of(material), 0, 1, shelf)
     assert msgspec.json.encode(again.events) == msgspec.json.encode(acted.events)
+
+
+@pytest.mark.parametrize("sort", ["plain", "system", "house"])
+def test_users_of_a_new_application_have_its_form_in_common_and_nothing_else(
+    sort: str, material: Material
+) -> None:
+    role = next(one for one in accounts.ROLES if one.name == ROLE_OF_SORT[sort])
+    stage, shelf = stage_of(material), Shelf(Fingerprinter(b"k", "k1"))
+    users = [act(role, stage, number, 1, shelf).events for number in range(12)]
+    events = [event for mine in users for event in mine]
+    assert len({event.account_created_at for event in events}) == sum(map(bool, users))
+    forms = Counter(
+        value
+        for mine in users
+        for value in {one for event in mine for one in (event.template_hash, event.template_tail_hash) if one}
+    )
+    assert forms.most_common(1)[0][1] >= 9
+    assert len({event.prompt_hash for event in events}) > 0.9 * len(events)
+    assert any(event.system_hash for event in events) == (sort == "system")
+    assert {event.organization_id for event in events} == ({"org-house-0-0"} if sort == "house" else {None})
 
 
 def test_schedules_keep_their_rate() -> None:

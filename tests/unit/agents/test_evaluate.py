@@ -31,6 +31,13 @@ def collections() -> Collections:
         pytest.skip(f"{missing} (set STILLWATCH_DATA)")
 
 
+def test_only_names_those_that_exist(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["accounts", "--json", str(tmp_path / "o.json"), "--only", "viral_promt"])
+    assert isinstance(result.exception, InvalidSetting)
+    assert "viral_promt" in str(result.exception)
+    assert "viral_prompt" in result.exception.fix
+
+
 def test_a_folder_without_collections_is_named_with_the_fix(tmp_path: Path) -> None:
     with pytest.raises(MissingDependency, match="no prompt collections") as raised:
         Collections(tmp_path)
