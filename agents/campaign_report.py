@@ -11,11 +11,13 @@ from agents.charts import bar_chart
 from agents.html_report import HtmlReport
 from agents.spending import Spent
 from schemas.finding import Lifecycle
+from streams.evaluation.campaign_outcome import Outcome
 from streams.evaluation.campaign_score import IN_NO_CROWD, Line, Score
-from streams.evaluation.campaigns import Outcome
 from streams.simulation.scenario import Scenario
 
 OURS = "stillwatch"
+SETTINGS = "settings"
+"""Heading of a column of words."""
 
 
 class Section(NamedTuple):
@@ -53,10 +55,13 @@ def _sections(outcome: Outcome) -> Iterable[Section]:
     ours = outcome.score
     yield Section(
         "Campaigns",
-        ["campaign", "accounts", "named", "found after, h", "answers", "leaked", "until 50 %", "until 90 %"],
+        [
+            "campaign", "accounts", "named", "precision", "found after, h", "answers", "leaked", "until 50 %",
+            "until 90 %",
+        ],
         [
             [
-                name, _count(one.accounts), _count(one.named),
+                name, _count(one.accounts), _count(one.named), _share(one.precision),
                 "never" if one.first_h is None else _count(one.first_h), _count(one.answers),
                 _count(one.leaked_before_first_finding), _count(one.leaked_before_half_named),
                 _count(one.leaked_before_most_named),
@@ -64,6 +69,7 @@ def _sections(outcome: Outcome) -> Iterable[Section]:
             for name, one in ours.found.items()
         ],
     )  # fmt: skip
+    yield Section("What they do", ["campaign", SETTINGS], [[*one] for one in outcome.settings.items()])
     rows = [_detector_row(OURS, ours), *(_detector_row(name, one) for name, one in outcome.baselines.items())]
     yield Section("Beside simpler rules on the same stream", _DETECTOR_HEADINGS, rows)
     yield Section(
@@ -138,7 +144,8 @@ def campaign_tables(outcome: Outcome) -> Iterable[Table]:
     for section in _sections(outcome):
         found = Table(title=section.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
         for number, heading in enumerate(section.headings):
-            found.add_column(heading, justify="left" if number == 0 else "right", no_wrap=number == 0)
+            justify = "left" if number == 0 or heading == SETTINGS else "right"
+            found.add_column(heading, justify=justify, no_wrap=number == 0)
         for row in section.rows:
             found.add_row(*row, style="bold" if row[0] == OURS else None)
         yield found

@@ -92,7 +92,7 @@ def sized(
         scenario = msgspec.structs.replace(scenario, scale=min(scale, 1.0))
     if hours is not None:
         scenario = msgspec.structs.replace(scenario, duration_s=hours * 3600)
-    return msgspec.structs.replace(scenario, seed=seed).scaled()
+    return msgspec.structs.replace(scenario, seed=seed).scaled().drawn()
 
 
 def portions(scenario: Scenario, words: Words, settings: Settings) -> tuple[Population, Iterator[Portion]]:

@@ -61,6 +61,8 @@ class Found(msgspec.Struct, frozen=True):
     leaked_before_half_named: int
     leaked_before_most_named: int
     """Nine in ten."""
+    precision: float | None
+    """Share of its accounts among the names of groups that hold more of it than of any other campaign."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -128,19 +130,25 @@ def score(alarms: Iterable[Alarm], world: World) -> Score:
     named: dict[str, int] = {}
     innocents: set[str] = set()
     false, suppressed, purities = Counter[str | None](), Counter[str | None](), []
+    told: dict[str, set[str]] = {}
+    """Campaign to the names of its groups."""
     for group in groups.values():
         attackers = Counter(attack_of[one] for one in group if one in attack_of)
         others = Counter(world.crowd_of.get(one) for one in group if one not in attack_of)
         innocents.update(one for one in group if one not in attack_of)
         if attackers.total() * 2 >= len(group):
-            purities.append(max(attackers.values()) / len(group))
+            most_of, count = attackers.most_common(1)[0]
+            purities.append(count / len(group))
+            told.setdefault(most_of, set()).update(group)
             for account, hour in group.items():
                 if account in attack_of:
                     named[account] = min(hour, named.get(account, NEVER_H))
         else:
             most = max(others, key=lambda name: (others[name], name or ""))
             (suppressed if most in world.allowed else false)[most] += 1
-    found = {attack.name: _found(attack, named) for attack in world.attacks}
+    found = {
+        attack.name: _found(attack, named, told.get(attack.name, set())) for attack in world.attacks
+    }
     wrong = {one for one in innocents if world.crowd_of.get(one) not in world.allowed}
     days, count = sum(world.account_days.values()), false.total()
     answers = sum(one.answers for one in found.values())
@@ -171,7 +179,7 @@ def score(alarms: Iterable[Alarm], world: World) -> Score:
     )
 
 
-def _found(attack: Attack, named: Mapping[str, int]) -> Found:
+def _found(attack: Attack, named: Mapping[str, int], told: set[str]) -> Found:
     hours = np.sort([named[one] for one in attack.accounts if one in named])
 
     def reached(accounts: int) -> int:
@@ -187,6 +195,7 @@ def _found(attack: Attack, named: Mapping[str, int]) -> Found:
         leaked_before_first_finding=attack.leaked_by(first),
         leaked_before_half_named=attack.leaked_by(reached(-(-size // 2))),
         leaked_before_most_named=attack.leaked_by(reached(-(-9 * size // 10))),
+        precision=_share(len(told & attack.accounts), len(told)),
     )
 
 

@@ -16,9 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind
 from schemas.finding import Finding
@@ -26,7 +24,9 @@ from streams.campaign_plane import CampaignPlane
 from streams.config import DetectionConfig
 from streams.evaluation.campaign_baselines import Alarm, baselines
 from streams.evaluation.campaign_evidence import EvidenceColumns, Hour
-from streams.evaluation.campaign_score import IN_NO_CROWD, Attack, Score, World, score
+from streams.evaluation.campaign_outcome import Cost, Outcome
+from streams.evaluation.campaign_score import IN_NO_CROWD, Score, World, score
+from streams.evaluation.campaign_truth import CampaignTruth
 from streams.evaluation.request_evidence import RequestEvidence
 from streams.fingerprint import Fingerprinter
 from streams.hashing import hash64
@@ -34,65 +34,15 @@ from streams.link_plane import LinkPlane
 from streams.simulation.content import Content
 from streams.simulation.identity import NOBODY
 from streams.simulation.population import Population
+from streams.simulation.random_campaigns import in_words
 from streams.simulation.scenario import Scenario
 from streams.simulation.traffic import Traffic
 from streams.spread import spread
-
-Bools = NDArray[np.bool_]
 
 PARTITION_ACCOUNTS = 200_000
 """The evidence topic has a partition for every so many accounts, as a deployment of that size would."""
 CANDIDATE_SHARE = 0.5
 """Share of a candidate's accounts that must be of one group for it to be that group's."""
-
-
-class Cost(msgspec.Struct):
-    """Seconds of processor time, and how much they were spent on."""
-
-    simulation_s: float = 0.0
-    link_plane_s: float = 0.0
-    campaign_plane_s: float = 0.0
-    baselines_s: float = 0.0
-    requests: int = 0
-    summaries: int = 0
-    """Account-hours."""
-    links: int = 0
-    """Summaries times links of each."""
-    reports: int = 0
-    link_bytes: int = 0
-    """Stored state of the link plane at the end ..."""
-    links_held: int = 0
-    accounts_held: int = 0
-    campaign_bytes: int = 0
-    """... and of the campaign plane."""
-    groups_held: int = 0
-
-
-class Outcome(msgspec.Struct):
-    """Everything about one run."""
-
-    score: Score
-    baselines: dict[str, Score]
-    ablation: dict[str, Score]
-    """``without <kind>`` and ``only <kind>``."""
-    candidates: dict[str, int]
-    """Crowd to how many of its groups were a candidate: more alike than the days before allow."""
-    groups: dict[str, int]
-    """Crowd to how many groups it has."""
-    findings: list[Finding]
-    alone: dict[str, int] | None
-    """Campaign, crowd or `IN_NO_CROWD` to how many accounts had a finding of their own, where account planes
-    have judged them."""
-    cost: Cost
-    accounts: int
-    attackers: int
-    hours: int
-
-    def published(self) -> dict[str, object]:
-        """The published JSON."""
-        rules = {name: one.published() for name, one in self.baselines.items()}
-        alone = {} if self.alone is None else {"accounts_found_alone": self.alone}
-        return {**self.score.published(), **alone, "baselines": rules}
 
 
 class View(NamedTuple):
@@ -139,12 +89,7 @@ class CampaignRun:
         self._rules = baselines() if comparisons else {}
         self._alarms: dict[str, list[Alarm]] = {name: [] for name in (*self._views, *self._rules)}
         self._findings: list[Finding] = []
-        self._days: Counter[str | None] = Counter()
-        self._answers: dict[int, Counter[int]] = {}
-        """Campaign to hour to answers."""
-        self._starts: dict[int, int] = {}
-        """Campaign to the hour of its first attack request."""
-        self._owned = np.zeros(self.population.size, np.bool_)
+        self._truth = CampaignTruth(self.population)
         self._row_of = {
             hash64(f"{scenario.tenant_id}:{self.population.account_id(row)}"): row
             for row in range(self.population.size)
@@ -155,20 +100,19 @@ class CampaignRun:
 
     def run(self, advance: Callable[[int], object] = lambda hours: None) -> Outcome:
         """Run to the end. `advance` is told of every hour that has passed."""
-        seen_today = np.zeros(self.population.size, np.bool_)
         mark = self._clock()
         for hour in self._hours:
             self.cost.simulation_s += self._clock() - mark
-            self._note(hour, seen_today)
+            self._truth.note(hour)
             self._judge(hour)
             advance(1)
             mark = self._clock()
-        self._close_day(seen_today)
+        self._truth.close_day()
         return self._outcome()
 
     def so_far(self) -> Score:
         """Our figures for the hours that have passed, and the days that have ended."""
-        return score(self._alarms["all"], self._world())
+        return score(self._alarms["all"], self._truth.world())
 
     def _judge(self, hour: Hour) -> None:
         cost, started = self.cost, self._clock()
@@ -199,28 +143,6 @@ class CampaignRun:
         cost.summaries += len(hour.evidence)
         cost.reports += len(reports)
 
-    def _note(self, hour: Hour, seen_today: Bools) -> None:
-        """What the score needs of an hour."""
-        if hour.hour % 24 == 0:
-            self._close_day(seen_today)
-        seen_today[hour.rows] = True
-        calls, campaign = hour.calls, self.population.campaign[hour.calls.account]
-        attack = (campaign != NOBODY) & ~hour.aside
-        self._owned[calls.account[campaign != NOBODY]] = True
-        for number in np.unique(campaign[attack]).tolist():
-            self._starts.setdefault(number, hour.hour)
-            answered = int((campaign[attack & ~calls.failed] == number).sum())
-            self._answers.setdefault(number, Counter())[hour.hour] = answered
-
-    def _close_day(self, seen_today: Bools) -> None:
-        seen = np.flatnonzero(seen_today[: self.population.benign])
-        for crowd, count in zip(*np.unique(self.population.crowd[seen], return_counts=True), strict=True):
-            self._days[self._crowd_name(int(crowd))] += int(count)
-        seen_today[:] = False
-
-    def _crowd_name(self, crowd: int) -> str | None:
-        return None if crowd == NOBODY else self._scenario.crowds[crowd].name
-
     def _note_candidates(self) -> None:
         """Groups of crowds among what the meeting places hold."""
         for place in (one for plane in self._links for one in plane.places.values()):
@@ -236,47 +158,22 @@ class CampaignRun:
                         self._candidates.setdefault(name, set()).add(number)
 
     def _outcome(self) -> Outcome:
-        world = self._world()
+        world = self._truth.world()
         scores = {name: score(alarms, world) for name, alarms in self._alarms.items()}
         self._measure_state()
         return Outcome(
             score=scores["all"],
             baselines={name: scores[name] for name in self._rules},
             ablation={name: scores[name] for name in self._views if name != "all"},
+            settings={one.name: in_words(one) for one in self._scenario.campaigns},
             candidates={name: len(numbers) for name, numbers in self._candidates.items()},
             groups={one.name: one.groups for one in self._scenario.crowds},
             findings=self._findings,
             alone=self._alone(world),
             cost=self.cost,
             accounts=self.population.size,
-            attackers=int(self._owned.sum()),
+            attackers=self._truth.attackers,
             hours=self._scenario.duration_s // 3600,
-        )
-
-    def _world(self) -> World:
-        population, scenario = self.population, self._scenario
-        name = population.account_id
-        attacks = []
-        for number, starts in sorted(self._starts.items()):
-            rows = np.flatnonzero((population.campaign == number) & self._owned)
-            hours = self._answers[number]
-            attacks.append(
-                Attack(
-                    name=scenario.campaigns[number].name,
-                    accounts=frozenset(name(row) for row in rows.tolist()),
-                    start_hour=starts,
-                    answer_hours=np.repeat(list(hours), list(hours.values())),
-                )
-            )
-        lines = (None, *dict.fromkeys(crowd.name for crowd in scenario.crowds))
-        return World(
-            attacks=tuple(attacks),
-            crowd_of={
-                name(row): scenario.crowds[int(population.crowd[row])].name
-                for row in range(scenario.accounts, population.benign)
-            },
-            allowed=frozenset(crowd.name for crowd in scenario.crowds if crowd.allowed),
-            account_days={line: self._days[line] for line in lines},
         )
 
     def _alone(self, world: World) -> dict[str, int] | None:

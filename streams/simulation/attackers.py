@@ -22,6 +22,7 @@ from streams.simulation.habits import Day
 from streams.simulation.identity import DAY_MS, Identities
 
 Positive = Annotated[float, Meta(gt=0)]
+HOUR_MS = 3_600_000
 CAMPAIGN = 8 * FRESH
 """Identifiers of campaigns lie beyond those of crowds."""
 
@@ -61,6 +62,10 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Medians."""
     age_days: Annotated[float, Meta(ge=0)] = 3.0
     """Before its accounts' first request (warm-up included), they were made within this many days."""
+    sign_up_h: Annotated[float, Meta(ge=0)] | None = None
+    """All of them were made within so many hours, `age_days` before; `None`: evenly over those days."""
+    joins_over_h: Annotated[float, Meta(ge=0)] = 0.0
+    """Mean time after the start at which an account sends its first request."""
     share: dict[Shared, Annotated[int, Meta(ge=1)]] = {}
     """How many different cards (devices, networks, domains) its accounts spread over; one each where a
     kind is not named."""
@@ -108,7 +113,9 @@ def recruited(
             values = (number << 20) + rng.integers(0, distinct, len(mine))
             getattr(identity, kind)[mine] = CAMPAIGN + (1 + KINDS.index(kind)) * FRESH + values
         first_ms = start_ms + declared.starts_after * (end_ms - start_ms) - declared.warm_up_days * DAY_MS
-        identity.created_ms[mine] = (first_ms - rng.random(len(mine)) * declared.age_days * DAY_MS).astype(
-            np.int64
-        )
+        before_ms = rng.random(len(mine)) * declared.age_days * DAY_MS
+        if declared.sign_up_h is not None:
+            oldest_ms = declared.age_days * DAY_MS
+            before_ms = np.maximum(oldest_ms - rng.random(len(mine)) * declared.sign_up_h * HOUR_MS, 0.0)
+        identity.created_ms[mine] = (first_ms - before_ms).astype(np.int64)
     return campaign, identity

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.simulation import parameters
-from streams.simulation.attackers import recruited
+from streams.simulation.attackers import HOUR_MS, recruited
 from streams.simulation.crowds import gathered, habit_of
 from streams.simulation.habits import DAYS, FEWEST_END_USERS, HABITS
 from streams.simulation.identity import COUNTRIES, DAY_MS, NOBODY, Identities, identities
@@ -209,6 +209,9 @@ class Population:
             starts_ms = self.scenario.start_ms + int(campaign.starts_after * span_ms)
             warm_up_ms = int(campaign.warm_up_days * DAY_MS)
             self.from_ms[mine] = max(starts_ms - warm_up_ms, self.scenario.start_ms)
+            if campaign.joins_over_h:
+                later_ms = rng.exponential(1.0, len(mine)) * campaign.joins_over_h * HOUR_MS
+                self.from_ms[mine] += later_ms.astype(np.int64)
             self.aside_until_ms[mine] = starts_ms if warm_up_ms else 0
             self.until_ms[mine] = self.scenario.start_ms + int(campaign.ends_after * span_ms)
 

@@ -19,6 +19,7 @@ from schemas.errors import InvalidSetting
 from streams.simulation.attackers import HEAVY, TEMPLATED, Campaign
 from streams.simulation.crowds import Crowd, Shared
 from streams.simulation.habits import HABITS
+from streams.simulation.random_campaigns import random_campaigns
 from streams.simulation.text.writers import WRITERS
 
 HOUR_MS = 3_600_000
@@ -57,6 +58,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Share of the span that passes before a new model comes out. Only who `pivots` uses it."""
     crowds: tuple[Crowd, ...] = ()
     campaigns: tuple[Campaign, ...] = (HEAVY, TEMPLATED)
+    random_campaigns: Annotated[int, Meta(ge=0, le=1000)] = 0
+    """So many more at random settings; see `drawn`."""
 
     def hour_of_day(self, time_ms: float) -> int:
         """Hour of the day at UTC, as this world counts it.
@@ -100,6 +103,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             crowds=tuple(_scaled_crowd(one, self.scale) for one in self.crowds),
             campaigns=tuple(_scaled_campaign(one, self.scale) for one in self.campaigns),
         )
+
+    def drawn(self) -> Scenario:
+        """The world with its random campaigns declared like the others, at sizes that no scale changes.
+
+        >>> world = Scenario(accounts=5_000, campaigns=(), random_campaigns=8).drawn()
+        >>> len(world.campaigns), world.random_campaigns, world.drawn() == world
+        (8, 0, True)
+        """
+        found = random_campaigns(self.seed, self.random_campaigns, self.accounts)
+        return msgspec.structs.replace(self, campaigns=(*self.campaigns, *found), random_campaigns=0)
 
 
 def _scaled(accounts: int, scale: float) -> int:

@@ -157,6 +157,7 @@ def test_scores_of_alarms() -> None:
     assert result.found["one"].leaked_before_most_named == 100
     assert result.found["one"].first_h == 3
     assert result.found["two"].first_h is None
+    assert (result.found["one"].precision, result.found["two"].precision) == (pytest.approx(18 / 19), None)
     assert (result.false_campaigns, result.suppressed) == (1, 1)
     assert result.false_campaigns_per_million_account_days == pytest.approx(1.0)
     assert result.published()["confounders"] == {

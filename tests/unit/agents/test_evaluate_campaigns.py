@@ -40,7 +40,9 @@ def test_figures_are_written_and_shown(tmp_path: Path) -> None:
     arguments = ["-s", str(world), "--json", str(figures), "--html", str(page), "--details", str(details)]
     result = runner.invoke(app, ["campaigns", *arguments, "--group", "30"])
     assert result.exit_code == 0, result.output
-    assert "400 simulated accounts (30 attackers)" in " ".join(result.output.split())
+    shown = " ".join(result.output.split())
+    assert "400 simulated accounts (30 attackers)" in shown
+    assert "hydra pipeline, one wording; 25.6 a day; made within 3 days; 1 card" in shown
     published = json.loads(figures.read_text())
     assert published["campaigns"] == 1
     assert published["campaign_recall"] == 1
