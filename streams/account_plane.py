@@ -107,6 +107,7 @@ class AccountPlane(PlaneTime):
         for segment in segments(batch, look, order):
             self._count(segment)
             links.update(self.table, segment)
+            self.forms.update(self.table, segment)
             for detector in self.detectors:
                 detector.update(self.table, segment)
             self._score(segment, look, output)
@@ -157,6 +158,7 @@ class AccountPlane(PlaneTime):
         scores = [detector.score(self.table, slots, context) for detector in self.detectors]
         # A matrix product differs in the last bits with the number of its rows, so with how runs are cut.
         nats = np.stack(scores, axis=1).round(NATS_DIGITS)
+        self.forms.fade(self.table, slots)
         links.fade(self.table, slots)
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         owners = self.table.rows[links.NAME]["owner"][slots]
@@ -171,6 +173,7 @@ class AccountPlane(PlaneTime):
         hours = context.hours[suspects]
         nats = self.calibration.correct(nats[suspects], hours, cohorts[suspects])
         nats = self.houses.correct(nats, hours, owners[suspects])
+        nats = self.forms.correct(nats, hours, self.table, slots[suspects])
         fused = self.judge.fusion.fuse(nats)
         if self.on_look is not None:
             self.on_look(batch, at, nats, fused)

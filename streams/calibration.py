@@ -50,7 +50,7 @@ NEVER = 2**31
 
 
 class Marks(msgspec.Struct, array_like=True):
-    """What calibration keeps of one account: only of accounts that scored anything."""
+    """What is kept of one account besides its row: of those that scored anything, or fill in forms."""
 
     cohort: int
     found: int = NEVER
@@ -59,6 +59,13 @@ class Marks(msgspec.Struct, array_like=True):
     """Hour to the highest level of each detector."""
     owner: int = 0
     """Hash of its organisation, as it was when the account was marked first; 0: none."""
+    forms: dict[int, int] = {}
+    """Hour to the form that it filled in again (see `streams.forms`)."""
+
+    @property
+    def newest(self) -> int:
+        """Last hour of which anything is kept."""
+        return max(max(self.hours, default=0), max(self.forms, default=0))
 
 
 class Tail:
@@ -127,16 +134,20 @@ class Calibration:
         levels = np.minimum(nats / STEP_NATS, LEVELS - 1).astype(np.uint8)
         for number in np.flatnonzero((levels >= LOWEST_MARK).any(axis=1)).tolist():
             slot, hour, new = int(slots[number]), int(hours[number]), levels[number]
-            marks = self.marks.get(slot)
-            if marks is None:
-                owner = int(owners[number])
-                marks = self.marks[slot] = Marks(cohort=int(cohorts[number]), hours={}, owner=owner)
+            marks = self.of(slot, int(cohorts[number]), int(owners[number]))
             before = marks.hours.get(hour)
             if before is not None:
                 new = np.maximum(new, np.frombuffer(before, np.uint8))
             marks.hours[hour] = new.tobytes()
             if len(marks.hours) > 2 * WINDOW_HOURS:
                 del marks.hours[min(marks.hours)]
+
+    def of(self, slot: int, cohort: int, owner: int) -> Marks:
+        """Marks of an account, made where there are none."""
+        marks = self.marks.get(slot)
+        if marks is None:
+            marks = self.marks[slot] = Marks(cohort=cohort, hours={}, owner=owner, forms={})
+        return marks
 
     def found(self, slot: int, hour: int) -> None:
         """The account has a finding."""
@@ -155,7 +166,7 @@ class Calibration:
         for old in [known for known in self.active if known <= oldest]:
             del self.active[old]
         for slot in [slot for slot, marks in self.marks.items() if marks.found == NEVER]:
-            if max(self.marks[slot].hours, default=0) <= oldest:
+            if self.marks[slot].newest <= oldest:
                 del self.marks[slot]
 
     def correct(self, nats: Floats, hours: NDArray[np.int64], cohorts: NDArray[np.int64]) -> Floats:

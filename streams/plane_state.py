@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from streams import links, windows
+from streams import forms, links, windows
 from streams.account_state import NO_EXTRAS, AccountExtras, PartitionState, StateCodec
 from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
@@ -24,6 +24,7 @@ from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Detector
 from streams.episodes import Episode
+from streams.forms import Forms
 from streams.houses import Houses
 from streams.open_hours import OpenHours
 from streams.watermark import NOTHING, Watermark
@@ -58,7 +59,11 @@ class PlaneState:
         self.partition = partition
         self.detectors = tuple(detectors) if detectors is not None else registry.build()
         self.table = AccountTable(
-            {links.NAME: links.COLUMNS, **{one.name: one.columns for one in self.detectors}},
+            {
+                links.NAME: links.COLUMNS,
+                forms.NAME: forms.COLUMNS,
+                **{one.name: one.columns for one in self.detectors},
+            },
             config.max_accounts_per_partition,
             self._forget,
             self._wake,
@@ -70,6 +75,7 @@ class PlaneState:
         self.calibration = Calibration(len(self.detectors))
         content = np.array([one.metadata.nature == "content" for one in self.detectors], np.bool_)
         self.houses = Houses(self.calibration.marks, content)
+        self.forms = Forms(self.calibration, content)
         self.codec = StateCodec(config, self.table.dtype)
         self.closed_hour = NO_HOUR
         """Hours up to this one are closed."""

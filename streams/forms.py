@@ -1,0 +1,195 @@
+"""`Forms`: what many people fill in, each in his own sittings, is nobody's pipeline.
+
+A prompt from a public list, a translator in the browser, a product that everybody runs under a key of his
+own: their users pour words into one mould, as a pipeline does. What tells them apart is that *others* do so
+as well and that they rest. So where `FORM_ACCOUNTS` accounts have filled in a form within two days, in
+sittings and with a night between, detectors of *content* may say no more of those who fill it in at a
+person's pace than of others that show an innocent purpose (`streams.purpose`); evidence of another nature
+must join it. Whether accounts with one form are one operator's is for the link and campaign planes to
+judge, which see how even and how sleepless they are: a shared template alone never alerts.
+
+A *form* is the head or the tail of a prompt, where it is also that of the account's prompt before. Whoever
+fills one in during more than `SITTING_HOURS` hours of a day, or asks more than a person does, is neither
+excused nor anybody's excuse; no more is who has been found. So an operator gains by this only where each of
+his accounts keeps a person's hours and pace, and there are several of them: that is what group planes count.
+The first users of a form, before it is known, may be found.
+
+Of one partition only, as everything that accounts share. Judged by hours up to ``h - DELAY_HOURS`` and exact
+after a crash for the same reason as `streams.calibration`, in whose marks forms are kept: at most one an hour
+of four days, of accounts that fill in any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams import links
+from streams.account_table import AccountTable
+from streams.baselines import DELAY_HOURS
+from streams.batch import EventBatch
+from streams.calibration import Calibration
+from streams.purpose import PURPOSE_NATS
+from streams.segment import Segment
+
+Floats = NDArray[np.float64]
+Slots = NDArray[np.intp]
+Tags = NDArray[np.uint32]
+
+FORM_ACCOUNTS = 4
+WINDOW_HOURS = 48
+SITTING_HOURS = 12
+"""Hours of a day in which somebody fills in a form: 25 requests a day around the clock fall into 15 different
+hours, and into 10 of twelve; ten visits of a person into 8."""
+REST_HOURS = 6
+"""Longest pause between two uses of a form that a machine may have: 25 requests a day around the clock leave
+a longer one in one day of twenty."""
+PERSON_REQUESTS = 200
+"""In two days, of all kinds."""
+PUBLIC_SHARE = 0.25
+"""Of an account's prompts, in forms that many fill in: from which on they explain what content says of it."""
+KEPT_VERSIONS = 4
+
+NAME = "forms"
+"""Of these columns in the account table."""
+COLUMNS = np.dtype(
+    [
+        ("head", "<u4"),  # of the last prompt; 0: none
+        ("tail", "<u4"),
+        ("public", "<u2"),  # prompts in forms that many fill in; aged with `streams.links`
+    ]
+)
+
+
+def in_sittings(hours: Iterable[int], last: int) -> bool:
+    """Whether these hours, of the two days up to `last`, are few enough on both.
+
+    >>> in_sittings(range(80, 92), 100), in_sittings(range(80, 94), 100)
+    (True, False)
+    """
+    counts = [0, 0]
+    for hour in hours:
+        age = last - hour
+        if 0 <= age < WINDOW_HOURS:
+            counts[age >= WINDOW_HOURS // 2] += 1
+    return max(counts) <= SITTING_HOURS
+
+
+def rested(hours: Iterable[int]) -> bool:
+    """Whether there is a pause between some two of them.
+
+    >>> rested([80, 83, 88]), rested([83, 80, 90])
+    (False, True)
+    """
+    return any(later - earlier > REST_HOURS for earlier, later in pairwise(sorted(hours)))
+
+
+class Forms:
+    """Forms that many fill in, by hour.
+
+    Args:
+        calibration: keeps the marks of accounts.
+        content: bool (d,), which score columns are about what is asked.
+    """
+
+    def __init__(self, calibration: Calibration, content: NDArray[np.bool_]) -> None:
+        self._calibration, self._content = calibration, content
+        self._known: dict[int, Tags] = {}
+        self._batch: EventBatch | None = None
+        self._edges: dict[str, Tags] = {}
+
+    # ---- counting -----------------------------------------------------------------------------------
+
+    def update(self, table: AccountTable, segment: Segment) -> None:
+        """Fold a segment into the columns and marks of its accounts."""
+        mine: NDArray[Any] = table.rows[NAME]
+        slots, form = segment.slots, np.zeros(len(segment), np.uint32)
+        edges = {name: segment.take(tags) for name, tags in self._tags(segment.batch).items()}
+        for name, tags in edges.items():
+            before = np.empty_like(tags)
+            before[1:] = tags[:-1]
+            before[segment.starts] = mine[name][slots]
+            np.copyto(form, tags, where=(form == 0) & (tags == before))
+            mine[name][slots] = tags[segment.starts + segment.counts - 1]
+        again = np.flatnonzero(form)
+        if len(again):
+            self._note(table, segment, again, form)
+        public = np.zeros(len(segment), np.bool_)
+        for hour in np.unique(segment.hours).tolist():
+            known = self.before(hour)
+            if len(known):
+                here = segment.hours == hour
+                for tags in edges.values():
+                    public[here] |= np.isin(tags[here], known)
+        if public.any():
+            mine["public"][slots] += np.add.reduceat(public, segment.starts, dtype=np.uint16)
+
+    def _tags(self, batch: EventBatch) -> dict[str, Tags]:
+        """Edges of all prompts of a batch, by column; 0: none."""
+        if batch is not self._batch:
+            self._batch = batch
+            both = (("head", batch.head_hash), ("tail", batch.tail_hash))
+            self._edges = {name: hashes.astype(np.uint32) for name, hashes in both}
+        return self._edges
+
+    def _note(self, table: AccountTable, segment: Segment, again: Slots, form: Tags) -> None:
+        """Mark the first form of each account and hour that is filled in again."""
+        pair = segment.event_slots[again] << 32 | segment.hours[again]
+        _, first = np.unique(pair, return_index=True)
+        places = again[first]
+        slots, hours = segment.event_slots[places], segment.hours[places]
+        cohorts, owners = table.rows["cohort"][slots], table.rows[links.NAME]["owner"][slots]
+        columns = (slots, hours, form[places], cohorts, owners)
+        for slot, hour, tag, cohort, owner in zip(*(column.tolist() for column in columns), strict=True):
+            forms = self._calibration.of(slot, cohort, owner).forms
+            forms.setdefault(hour, tag)
+            if len(forms) > 2 * WINDOW_HOURS:
+                del forms[min(forms)]
+
+    def fade(self, table: AccountTable, slots: Slots) -> None:
+        """Let old prompts count less, when and as `streams.links.fade` is about to do."""
+        old = slots[table.rows[links.NAME]["prompts"][slots] >= links.FADE_PROMPTS]
+        if len(old):
+            table.rows[NAME]["public"][old] //= 2
+
+    # ---- judging ------------------------------------------------------------------------------------
+
+    def correct(
+        self, nats: Floats, hours: NDArray[np.int64], table: AccountTable, slots: Slots
+    ) -> Floats:
+        """What scores (m, d) at events of the given hours are worth, by the forms that each account fills
+        in."""
+        prompts = table.rows[links.NAME]["prompts"][slots]
+        public = table.rows[NAME]["public"][slots]
+        pace = table.rows["hour_requests"][slots].sum(axis=1, dtype=np.int64)
+        excused = (public > 0) & (public >= PUBLIC_SHARE * prompts) & (pace <= PERSON_REQUESTS)
+        for number in np.flatnonzero(excused).tolist():
+            marks = self._calibration.marks.get(int(slots[number]))
+            excused[number] = marks is None or in_sittings(marks.forms, int(hours[number]))
+        capped = excused[:, None] & self._content
+        return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
+
+    def before(self, hour: int) -> Tags:
+        """Forms that many fill in, for events of `hour`; ascending."""
+        known = self._known.get(hour)
+        if known is None:
+            known = self._known[hour] = self._build(hour - DELAY_HOURS)
+            for old in sorted(self._known)[:-KEPT_VERSIONS]:
+                del self._known[old]
+        return known
+
+    def _build(self, last: int) -> Tags:
+        users: dict[int, int] = {}
+        for marks in self._calibration.marks.values():
+            if not marks.forms or marks.found <= last:
+                continue
+            lately = {hour: form for hour, form in marks.forms.items() if last - WINDOW_HOURS < hour <= last}
+            if in_sittings(lately, last) and rested(lately):
+                for form in set(lately.values()):
+                    users[form] = users.get(form, 0) + 1
+        shared = [form for form, count in users.items() if count >= FORM_ACCOUNTS]
+        return np.array(sorted(shared), np.uint32)

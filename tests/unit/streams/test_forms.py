@@ -1,0 +1,147 @@
+"""What many people fill in, and what that is worth."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from schemas.event import RequestEvent
+from schemas.finding import Lifecycle
+from streams.account_plane import AccountPlane
+from streams.calibration import Calibration, Marks
+from streams.config import DetectionConfig
+from streams.fingerprint import Fingerprinter
+from streams.forms import FORM_ACCOUNTS, PERSON_REQUESTS, Forms
+from streams.simulation.text.grammar import Dice
+from streams.simulation.text.writers import WRITERS
+
+HOUR, FORM = 1000, 77
+CONTENT = np.array([True, False])
+DAY_ONE = datetime(2026, 1, 5, tzinfo=UTC)
+FRAME = "Act as an experienced editor and write a structured article about the following topic: {}"
+DAYS = 4
+
+
+def known(accounts: int, *hours: int, found: int = 2**31) -> Forms:
+    calibration = Calibration(2)
+    for slot in range(accounts):
+        calibration.marks[slot] = Marks(cohort=0, found=found, forms=dict.fromkeys(hours, FORM))
+    return Forms(calibration, CONTENT)
+
+
+def is_known(forms: Forms, hour: int) -> bool:
+    return FORM in forms.before(hour).tolist()
+
+
+def test_a_form_is_known_two_hours_later_and_for_two_days() -> None:
+    forms = known(FORM_ACCOUNTS, HOUR - 10, HOUR)
+    assert [is_known(forms, HOUR + hours) for hours in (1, 2, 39, 40, 50)] == [
+        False, True, True, False, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("forms", "why"),
+    [
+        (known(FORM_ACCOUNTS - 1, HOUR - 10, HOUR), "too few"),
+        (known(FORM_ACCOUNTS, *range(HOUR - 5, HOUR + 1)), "nobody has rested"),
+        (known(FORM_ACCOUNTS, HOUR - 23, *range(HOUR - 13, HOUR + 1)), "no day has so many sittings"),
+        (known(FORM_ACCOUNTS, HOUR - 10, HOUR, found=HOUR), "those found are no example"),
+    ],
+)
+def test_what_makes_no_form(forms: Forms, why: str) -> None:
+    assert not is_known(forms, HOUR + 2), why
+
+
+def events(times: dict[str, Sequence[datetime]], share: float) -> list[RequestEvent]:
+    """Accounts that fill in `FRAME` with a share of what they send; the rest are their own words."""
+    printer, made = Fingerprinter(b"secret", "k1"), []
+    for number, (account, mine) in enumerate(times.items()):
+        dice = random.Random(number)
+        for place, time in enumerate(mine):
+            own = WRITERS["person"](number + 1, place // 3, place % 3, (number << 12) + place).prompt
+            topic = Dice(number, place).pick(("rivers", "chess", "bread", "the moon", "old cars", "tea"))
+            prompt = FRAME.format(f"{topic} {place}") if dice.random() < share else own
+            fields = printer.fingerprint(prompt, None)
+            made.append(
+                RequestEvent(
+                    schema_version=1, event_id=f"{account}-{place}", time=time, account_id=account,
+                    **{name: getattr(fields, name) for name in fields.__struct_fields__},
+                )
+            )  # fmt: skip
+    return sorted(made, key=lambda event: event.time)
+
+
+def sittings(seed: int, a_day: int) -> list[datetime]:
+    """Some visits between eight and eight, of three requests each."""
+    dice, times = random.Random(seed), []
+    for day in range(DAYS):
+        for _ in range(a_day):
+            start = DAY_ONE + timedelta(days=day, hours=dice.uniform(8, 20))
+            times += [start + timedelta(minutes=2 * turn) for turn in range(3)]
+    return sorted(times)
+
+
+def around_the_clock(seed: int, a_day: int) -> list[datetime]:
+    dice = random.Random(seed)
+    return sorted(DAY_ONE + timedelta(days=dice.uniform(0, DAYS)) for _ in range(a_day * DAYS))
+
+
+def found(of: list[RequestEvent]) -> set[str]:
+    opened = AccountPlane(DetectionConfig()).process(of).findings
+    return {one.subject_id for one in opened if one.lifecycle is Lifecycle.CREATE}
+
+
+def crowd(size: int) -> dict[str, Sequence[datetime]]:
+    """Who has known the form for long: a few visits a day."""
+    return {f"light-{number}": sittings(number, 1) for number in range(size)}
+
+
+def test_who_fills_in_what_many_do_is_excused_and_alone_he_is_not() -> None:
+    alone: dict[str, Sequence[datetime]] = {"busy": [t + timedelta(days=1) for t in sittings(99, 5)]}
+    assert found(events(alone, share=1.0)) == {"busy"}
+    assert "busy" not in found(events(alone | crowd(8), share=1.0))
+
+
+def test_a_machine_is_not_excused_by_people_who_fill_in_its_template() -> None:
+    steady: dict[str, Sequence[datetime]] = {
+        "steady": [t + timedelta(days=1) for t in around_the_clock(1, 60)],
+        "hasty": [DAY_ONE + timedelta(days=2, seconds=30 * n) for n in range(PERSON_REQUESTS + 60)],
+    }
+    assert found(events(steady | crowd(8), share=1.0)) >= {"steady", "hasty"}
+
+
+def test_operators_accounts_excuse_nobody() -> None:
+    accounts: dict[str, Sequence[datetime]] = {
+        f"op-{number}": around_the_clock(number, 60) for number in range(12)
+    }
+    assert found(events(accounts, share=1.0)) == set(accounts)
+
+
+def test_runs_and_crashes_change_nothing() -> None:
+    of = events({"busy": [t + timedelta(days=1) for t in sittings(99, 5)]} | crowd(6), share=0.9)
+    offsets = list(range(len(of)))
+    whole = AccountPlane(DetectionConfig())
+    whole.process(of, offsets)
+    plane, stored = AccountPlane(DetectionConfig()), []
+    for start in range(0, len(of), 37):
+        part = slice(start, start + 37)
+        plane.process(of[part], offsets[part])
+        stored += plane.take_changes()
+        if start // 37 % 5 == 4:
+            plane = AccountPlane(DetectionConfig())
+            plane.restore(stored)
+    plane.settle()
+    rows = [
+        {key: p.table.rows[slot].tobytes() for key, slot in p.table.slots.items()} for p in (whole, plane)
+    ]
+    assert rows[0] == rows[1]
+    marks = [
+        {p.table.key(slot): one.forms for slot, one in p.calibration.marks.items()} for p in (whole, plane)
+    ]
+    assert marks[0] == marks[1]
+    assert whole.table.rows["forms"]["public"].sum() > 0
