@@ -19,6 +19,7 @@ from schemas.event import RequestEvent, decode_trusted_event
 from streams import admission, links, windows
 from streams.account_table import RECENT_EVENTS
 from streams.batch import EventBatch
+from streams.common_systems import sent
 from streams.detectors.detector import Context
 from streams.open_hours import RINGS
 from streams.origins import Origin, origin_array
@@ -158,11 +159,10 @@ class AccountPlane(PlaneTime):
         scores = [detector.score(self.table, slots, context) for detector in self.detectors]
         # A matrix product differs in the last bits with the number of its rows, so with how runs are cut.
         nats = np.stack(scores, axis=1).round(NATS_DIGITS)
-        self.forms.fade(self.table, slots)
         links.fade(self.table, slots)
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         owners = self.table.rows[links.NAME]["owner"][slots]
-        self.calibration.note(slots, context.hours, cohorts, owners, nats)
+        self.calibration.note(slots, context.hours, cohorts, owners, sent(self.table, slots), nats)
         # Calibration only lowers scores, so most accounts are done here.
         threshold_nats = self.judge.threshold_nats
         least_nats = threshold_nats + self.overrides.least_nats

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from streams.windows import EMPTY, HOURS, MINUTES
 
-RECENT_EVENTS = 14
+RECENT_EVENTS = 13
 """An `event_id` that repeats within this many events of its account is counted once."""
 
 EVICTION_SHARE = 0.02
@@ -45,7 +45,7 @@ CORE: list[tuple[str, Any] | tuple[str, Any, tuple[int, ...]]] = [
     ("hour_input", "<u4", (HOURS,)),
     ("hour_output", "<u4", (HOURS,)),
 ]
-"""Core columns, 898 bytes a row: identity and progress, the minute ring, the hour ring."""
+"""Core columns, 894 bytes a row: identity and progress, the minute ring, the hour ring."""
 
 
 class AccountTable:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -61,11 +62,19 @@ class Marks(msgspec.Struct, array_like=True):
     """Hash of its organisation, as it was when the account was marked first; 0: none."""
     forms: dict[int, int] = {}
     """Hour to the form that it filled in again (see `streams.forms`)."""
+    systems: dict[int, int] = {}
+    """Hour in which it scored to the system prompt that it sent then (see `streams.common_systems`)."""
 
     @property
     def newest(self) -> int:
         """Last hour of which anything is kept."""
         return max(max(self.hours, default=0), max(self.forms, default=0))
+
+
+def keep_newest(by_hour: dict[int, Any]) -> None:
+    """Drop an hour of marks where there are more than two windows of them."""
+    if len(by_hour) > 2 * WINDOW_HOURS:
+        del by_hour[min(by_hour)]
 
 
 class Tail:
@@ -128,6 +137,7 @@ class Calibration:
         hours: NDArray[np.int64],
         cohorts: NDArray[np.int64],
         owners: NDArray[np.uint64],
+        systems: NDArray[np.uint32],
         nats: Floats,
     ) -> None:
         """Mark the scores (m, d) of accounts in the given hours."""
@@ -139,14 +149,16 @@ class Calibration:
             if before is not None:
                 new = np.maximum(new, np.frombuffer(before, np.uint8))
             marks.hours[hour] = new.tobytes()
-            if len(marks.hours) > 2 * WINDOW_HOURS:
-                del marks.hours[min(marks.hours)]
+            if systems[number]:
+                marks.systems.setdefault(hour, int(systems[number]))
+            keep_newest(marks.hours)
+            keep_newest(marks.systems)
 
     def of(self, slot: int, cohort: int, owner: int) -> Marks:
         """Marks of an account, made where there are none."""
         marks = self.marks.get(slot)
         if marks is None:
-            marks = self.marks[slot] = Marks(cohort=cohort, hours={}, owner=owner, forms={})
+            marks = self.marks[slot] = Marks(cohort=cohort, hours={}, owner=owner, forms={}, systems={})
         return marks
 
     def found(self, slot: int, hour: int) -> None:

@@ -12,16 +12,16 @@ A *form* is the head or the tail of a prompt, where it is also that of the accou
 fills one in during more than `SITTING_HOURS` hours of a day, or asks more than a person does, is neither
 excused nor anybody's excuse; no more is who has been found. So an operator gains by this only where each of
 his accounts keeps a person's hours and pace, and there are several of them: that is what group planes count.
-The first users of a form, before it is known, may be found.
+The first users of a form, before it is known, may be found; of a crowd of them it is known sooner.
 
 Of one partition only, as everything that accounts share. Judged by hours up to ``h - DELAY_HOURS`` and exact
 after a crash for the same reason as `streams.calibration`, in whose marks forms are kept: at most one an hour
-of four days, of accounts that fill in any.
+of two days, of accounts that fill in any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -32,7 +32,7 @@ from streams import links
 from streams.account_table import AccountTable
 from streams.baselines import DELAY_HOURS
 from streams.batch import EventBatch
-from streams.calibration import Calibration
+from streams.calibration import Calibration, keep_newest
 from streams.purpose import PURPOSE_NATS
 from streams.segment import Segment
 
@@ -41,6 +41,9 @@ Slots = NDArray[np.intp]
 Tags = NDArray[np.uint32]
 
 FORM_ACCOUNTS = 4
+CROWD_ACCOUNTS = 32
+"""So many need not have rested yet: a new product's first users have had no time to, and a crowd of accounts
+that are one operator's is what group planes see first."""
 WINDOW_HOURS = 48
 SITTING_HOURS = 12
 """Hours of a day in which somebody fills in a form: 25 requests a day around the clock fall into 15 different
@@ -50,8 +53,9 @@ REST_HOURS = 6
 a longer one in one day of twenty."""
 PERSON_REQUESTS = 200
 """In two days, of all kinds."""
-PUBLIC_SHARE = 0.25
-"""Of an account's prompts, in forms that many fill in: from which on they explain what content says of it."""
+KNOWN_SHARE = 0.5
+"""Of the hours in which an account filled in forms, with known ones: from which on these explain what content
+says of it."""
 KEPT_VERSIONS = 4
 
 NAME = "forms"
@@ -60,7 +64,6 @@ COLUMNS = np.dtype(
     [
         ("head", "<u4"),  # of the last prompt; 0: none
         ("tail", "<u4"),
-        ("public", "<u2"),  # prompts in forms that many fill in; aged with `streams.links`
     ]
 )
 
@@ -101,6 +104,7 @@ class Forms:
         self._known: dict[int, Tags] = {}
         self._batch: EventBatch | None = None
         self._edges: dict[str, Tags] = {}
+        """Of the batch in hand, by column; 0: none."""
 
     # ---- counting -----------------------------------------------------------------------------------
 
@@ -108,28 +112,15 @@ class Forms:
         """Fold a segment into the columns and marks of its accounts."""
         mine: NDArray[Any] = table.rows[NAME]
         slots, form = segment.slots, np.zeros(len(segment), np.uint32)
-        edges = {name: segment.take(tags) for name, tags in self._tags(segment.batch).items()}
-        for name, tags in edges.items():
-            before = np.empty_like(tags)
-            before[1:] = tags[:-1]
-            before[segment.starts] = mine[name][slots]
-            np.copyto(form, tags, where=(form == 0) & (tags == before))
-            mine[name][slots] = tags[segment.starts + segment.counts - 1]
+        for name, tags in self._tags(segment.batch).items():
+            now, before = segment.take(tags), segment.previous(tags, mine[name][slots])
+            np.copyto(form, now, where=(form == 0) & (now == before))
+            mine[name][slots] = tags[segment.last]
         again = np.flatnonzero(form)
         if len(again):
             self._note(table, segment, again, form)
-        public = np.zeros(len(segment), np.bool_)
-        for hour in np.unique(segment.hours).tolist():
-            known = self.before(hour)
-            if len(known):
-                here = segment.hours == hour
-                for tags in edges.values():
-                    public[here] |= np.isin(tags[here], known)
-        if public.any():
-            mine["public"][slots] += np.add.reduceat(public, segment.starts, dtype=np.uint16)
 
     def _tags(self, batch: EventBatch) -> dict[str, Tags]:
-        """Edges of all prompts of a batch, by column; 0: none."""
         if batch is not self._batch:
             self._batch = batch
             both = (("head", batch.head_hash), ("tail", batch.tail_hash))
@@ -147,14 +138,7 @@ class Forms:
         for slot, hour, tag, cohort, owner in zip(*(column.tolist() for column in columns), strict=True):
             forms = self._calibration.of(slot, cohort, owner).forms
             forms.setdefault(hour, tag)
-            if len(forms) > 2 * WINDOW_HOURS:
-                del forms[min(forms)]
-
-    def fade(self, table: AccountTable, slots: Slots) -> None:
-        """Let old prompts count less, when and as `streams.links.fade` is about to do."""
-        old = slots[table.rows[links.NAME]["prompts"][slots] >= links.FADE_PROMPTS]
-        if len(old):
-            table.rows[NAME]["public"][old] //= 2
+            keep_newest(forms)
 
     # ---- judging ------------------------------------------------------------------------------------
 
@@ -163,15 +147,21 @@ class Forms:
     ) -> Floats:
         """What scores (m, d) at events of the given hours are worth, by the forms that each account fills
         in."""
-        prompts = table.rows[links.NAME]["prompts"][slots]
-        public = table.rows[NAME]["public"][slots]
         pace = table.rows["hour_requests"][slots].sum(axis=1, dtype=np.int64)
-        excused = (public > 0) & (public >= PUBLIC_SHARE * prompts) & (pace <= PERSON_REQUESTS)
+        excused = (pace <= PERSON_REQUESTS) & (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
         for number in np.flatnonzero(excused).tolist():
-            marks = self._calibration.marks.get(int(slots[number]))
-            excused[number] = marks is None or in_sittings(marks.forms, int(hours[number]))
+            excused[number] = self._explained(int(slots[number]), int(hours[number]))
         capped = excused[:, None] & self._content
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
+
+    def _explained(self, slot: int, hour: int) -> bool:
+        """The account fills in known forms, mostly, and rests."""
+        marks = self._calibration.marks.get(slot)
+        if marks is None:
+            return False
+        lately = _lately(marks.forms, hour)
+        known = int(np.isin(list(lately.values()), self.before(hour)).sum())
+        return known > 0 and known >= KNOWN_SHARE * len(lately) and in_sittings(lately, hour)
 
     def before(self, hour: int) -> Tags:
         """Forms that many fill in, for events of `hour`; ascending."""
@@ -183,13 +173,23 @@ class Forms:
         return known
 
     def _build(self, last: int) -> Tags:
-        users: dict[int, int] = {}
+        users: dict[int, list[int]] = {}
         for marks in self._calibration.marks.values():
-            if not marks.forms or marks.found <= last:
+            if marks.found <= last:
                 continue
-            lately = {hour: form for hour, form in marks.forms.items() if last - WINDOW_HOURS < hour <= last}
-            if in_sittings(lately, last) and rested(lately):
+            lately = _lately(marks.forms, last)
+            if in_sittings(lately, last):
+                place = int(rested(lately))
                 for form in set(lately.values()):
-                    users[form] = users.get(form, 0) + 1
-        shared = [form for form, count in users.items() if count >= FORM_ACCOUNTS]
+                    users.setdefault(form, [0, 0])[place] += 1
+        shared = [
+            form
+            for form, (others, resting) in users.items()
+            if resting >= FORM_ACCOUNTS or resting + others >= CROWD_ACCOUNTS
+        ]
         return np.array(sorted(shared), np.uint32)
+
+
+def _lately(forms: Mapping[int, int], last: int) -> dict[int, int]:
+    """What was filled in during the window up to an hour."""
+    return {hour: form for hour, form in forms.items() if last - WINDOW_HOURS < hour <= last}

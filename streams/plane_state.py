@@ -20,6 +20,7 @@ from streams.account_state import NO_EXTRAS, AccountExtras, PartitionState, Stat
 from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
 from streams.calibration import Calibration
+from streams.common_systems import CommonSystems
 from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Detector
@@ -76,6 +77,7 @@ class PlaneState:
         content = np.array([one.metadata.nature == "content" for one in self.detectors], np.bool_)
         self.houses = Houses(self.calibration.marks, content)
         self.forms = Forms(self.calibration, content)
+        self.systems = CommonSystems(self.calibration.marks)
         self.codec = StateCodec(config, self.table.dtype)
         self.closed_hour = NO_HOUR
         """Hours up to this one are closed."""

@@ -9,10 +9,15 @@ that links his accounts.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.account_table import AccountTable
+
+if TYPE_CHECKING:
+    from streams.detectors.detector import Context
 
 PURPOSE_NATS = 9.0
 """Most nats content may give such an account; an alert takes about 15 from one detector."""
@@ -34,15 +39,16 @@ SERVES_END_USERS = 4
 
 
 def application(
-    table: AccountTable, slots: NDArray[np.intp]
+    table: AccountTable, slots: NDArray[np.intp], context: Context
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which accounts send a system prompt throughout, and which serve several end users, each (m,); as
-    `streams.detectors.template` counts, and nobody where it does not."""
+    """Which accounts send one system prompt of their own throughout, and which serve several end users, each
+    (m,); as `streams.detectors.template` counts, and nobody where it does not."""
     if "template" not in (table.dtype.names or ()):
         nobody = np.zeros(len(slots), np.bool_)
         return nobody, nobody
     seen = table.rows["template"][slots]
-    system: NDArray[np.bool_] = seen["with_system"] > SYSTEM_SHARE * np.maximum(seen["total"], 1)
+    constant = seen["with_system"] > SYSTEM_SHARE * np.maximum(seen["total"], 1)
+    system: NDArray[np.bool_] = constant & ~context.systems.common(seen["last_system"], context.hours)
     serves: NDArray[np.bool_] = np.bitwise_count(seen["end_users"]) >= SERVES_END_USERS
     return system, serves
 

@@ -114,7 +114,7 @@ class Coverage(Detector):
         nats[ready] = np.interp(fewer(counted(mine["cells"][slots[ready]]), prompts[ready]), *_TAIL)
         high = np.flatnonzero(nats > 0)
         if len(high):
-            nats[high[_innocent(table, slots[high])]] = 0.0
+            nats[high[_innocent(table, slots[high], context.at(high))]] = 0.0
         old = slots[prompts >= MEMORY_PROMPTS]
         if len(old):
             for name in ("prompts", "cells"):
@@ -147,9 +147,9 @@ def _bits(segment: Segment) -> NDArray[np.uint64]:
     return bits
 
 
-def _innocent(table: AccountTable, slots: Slots) -> NDArray[np.bool_]:
+def _innocent(table: AccountTable, slots: Slots, context: Context) -> NDArray[np.bool_]:
     """Applications and evaluations, single-purpose by design, (m,)."""
-    system, serves = application(table, slots)
+    system, serves = application(table, slots, context)
     cold = np.zeros(len(slots), np.bool_)
     if "template" in (table.dtype.names or ()):
         seen = table.rows["template"][slots]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import KeysView
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -22,6 +22,7 @@ from schemas.finding import DetectorKind, Feature
 from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
 from streams.batch import EventBatch
+from streams.common_systems import CommonSystems
 from streams.segment import Segment
 from streams.verdicts import Verdicts
 
@@ -70,11 +71,17 @@ class Context:
         hours: int64 (m,), event-time hour of each account scored.
         cohorts: baselines of cohorts, frozen at least one whole hour before (see `streams.baselines`).
         verdicts: what analysts have said: the one input that is not part of the stream of events.
+        systems: system prompts that are nobody's own.
     """
 
     hours: NDArray[np.int64]
     cohorts: CohortBaselines
     verdicts: Verdicts
+    systems: CommonSystems
+
+    def at(self, numbers: NDArray[np.intp]) -> Context:
+        """The same for some of the accounts, by their place in `hours`."""
+        return replace(self, hours=self.hours[numbers])
 
 
 @dataclass(frozen=True)

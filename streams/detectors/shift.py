@@ -219,7 +219,8 @@ class Shift(Detector):
             self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
             high = np.flatnonzero(raw > 0)
             if len(high):
-                nats[ready[high]] = np.minimum(raw[high], self._most(table, here[high]))
+                most = self._most(table, here[high], context.at(ready[high]))
+                nats[ready[high]] = np.minimum(raw[high], most)
         continuity.fade(table, mine["words"], slots)
         old = slots[mine["count"][slots] >= MEMORY_PROMPTS]
         if len(old):
@@ -245,11 +246,11 @@ class Shift(Detector):
                 )
         return added
 
-    def _most(self, table: AccountTable, slots: Slots) -> Scores:
+    def _most(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
         """What content may say at most about accounts of this kind, nats, (m,)."""
         mine = self.mine(table)
         cold = mine["cold"][slots] >= COLD_SHARE * mine["count"][slots]
-        system, serves = application(table, slots)
+        system, serves = application(table, slots, context)
         purpose = system | shown(table, slots, cold)
         most: Scores = np.where(serves, 0.0, np.where(purpose, PURPOSE_NATS, np.inf))
         return most

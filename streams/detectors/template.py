@@ -103,7 +103,8 @@ class Template(Detector):
             ("heads", "u1", (BUCKETS,)),
             ("tails", "u1", (BUCKETS,)),
             ("prompts", "u1", (PROMPT_BUCKETS,)),
-            ("with_system", "<u2"),
+            ("with_system", "<u2"),  # one and the same system prompt as before, that is
+            ("last_system", "<u4"),  # 0: none
             ("cold", "<u2"),  # at temperatures up to COLD_TEMPERATURE
             ("total", "<u2"),
             ("end_users", "<u8"),
@@ -126,7 +127,11 @@ class Template(Detector):
             counted = fresh & (value != 0)
             np.add.at(mine[name], (rows[counted], (value[counted] >> np.uint64(40)) % np.uint64(size)), 1)
         mine["total"][slots] += np.add.reduceat(fresh, segment.starts, dtype=np.uint16)
-        with_system = fresh & (segment.take(batch.system_hash) != 0)
+        systems = batch.system_hash.astype(np.uint32)
+        before = segment.previous(systems, mine["last_system"][slots])
+        system = segment.take(systems)
+        with_system = fresh & (system != 0) & ((before == 0) | (before == system))
+        mine["last_system"][slots] = systems[segment.last]
         mine["with_system"][slots] += np.add.reduceat(with_system, segment.starts, dtype=np.uint16)
         cold = fresh & (segment.take(batch.temperature) <= COLD_TEMPERATURE)
         mine["cold"][slots] += np.add.reduceat(cold, segment.starts, dtype=np.uint16)
@@ -159,7 +164,7 @@ class Template(Detector):
         high = np.flatnonzero(nats > PURPOSE_NATS)
         if len(high):
             cold = mine["cold"][slots[high]] > COLD_SHARE * total[high]
-            system, _ = application(table, slots[high])
+            system, _ = application(table, slots[high], context.at(high))
             nats[high[system | shown(table, slots[high], cold)]] = PURPOSE_NATS
         old = slots[total >= MEMORY_PROMPTS]
         if len(old):

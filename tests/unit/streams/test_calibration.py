@@ -11,7 +11,8 @@ def lived(scores: np.ndarray, accounts: int, hour: int = HOUR) -> Calibration:
     calibration = Calibration(1)
     n = len(scores)
     nothing = np.zeros(n, np.int64)
-    calibration.note(np.arange(n), np.full(n, hour), nothing, nothing.astype(np.uint64), scores[:, None])
+    owners, systems = nothing.astype(np.uint64), nothing.astype(np.uint32)
+    calibration.note(np.arange(n), np.full(n, hour), nothing, owners, systems, scores[:, None])
     calibration.close_hour(hour, np.zeros(accounts, np.int64))
     return calibration
 

@@ -74,8 +74,8 @@ def test_a_platforms_form_is_no_news_of_its_users(organisation: bool) -> None:
     assert len(found) <= 4 if organisation else len(found) >= 9
 
 
-def test_a_form_under_a_system_prompt_is_an_applications() -> None:
-    events = platform(organisation=False, seed=WITH_SYSTEM_PROMPT, visits_per_day=100.0)
+def test_a_form_under_an_organisations_system_prompt_is_its_applications() -> None:
+    events = platform(organisation=True, seed=WITH_SYSTEM_PROMPT, visits_per_day=100.0)
     assert sum(event.system_hash is not None for event in events) > 0.9 * len(events)
     assert not AccountPlane(DetectionConfig()).process(events).findings
 
