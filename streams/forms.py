@@ -21,6 +21,7 @@ of two days, of accounts that fill in any.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -42,8 +43,9 @@ Tags = NDArray[np.uint32]
 
 FORM_ACCOUNTS = 4
 CROWD_ACCOUNTS = 32
-"""So many need not have rested yet: a new product's first users have had no time to, and a crowd of accounts
-that are one operator's is what group planes see first."""
+"""So many need not have rested yet, nor `FORM_ACCOUNTS` of one organisation: a new product's first users have
+had no time to, a crowd that is one operator's is what group planes see first, and the accounts of one
+organisation name a customer who can be asked."""
 WINDOW_HOURS = 48
 SITTING_HOURS = 12
 """Hours of a day in which somebody fills in a form: 25 requests a day around the clock fall into 15 different
@@ -173,21 +175,21 @@ class Forms:
         return known
 
     def _build(self, last: int) -> Tags:
-        users: dict[int, list[int]] = {}
+        crowds, resting, houses = Counter[int](), Counter[int](), Counter[tuple[int, int]]()
         for marks in self._calibration.marks.values():
-            if marks.found <= last:
+            lately = _lately(marks.forms, last) if marks.found > last else {}
+            if not in_sittings(lately, last):
                 continue
-            lately = _lately(marks.forms, last)
-            if in_sittings(lately, last):
-                place = int(rested(lately))
-                for form in set(lately.values()):
-                    users.setdefault(form, [0, 0])[place] += 1
-        shared = [
-            form
-            for form, (others, resting) in users.items()
-            if resting >= FORM_ACCOUNTS or resting + others >= CROWD_ACCOUNTS
-        ]
-        return np.array(sorted(shared), np.uint32)
+            filled = set(lately.values())
+            crowds.update(filled)
+            if rested(lately):
+                resting.update(filled)
+            if marks.owner:
+                houses.update((form, marks.owner) for form in filled)
+        known = {form for form, count in crowds.items() if count >= CROWD_ACCOUNTS}
+        known |= {form for form, count in resting.items() if count >= FORM_ACCOUNTS}
+        known |= {form for (form, _), count in houses.items() if count >= FORM_ACCOUNTS}
+        return np.array(sorted(known), np.uint32)
 
 
 def _lately(forms: Mapping[int, int], last: int) -> dict[int, int]:

@@ -26,16 +26,21 @@ FRAME = "Act as an experienced editor and write a structured article about the f
 DAYS = 4
 
 
-def known(accounts: int, *hours: int, found: int = 2**31) -> Forms:
+def known(accounts: int, *hours: int, found: int = 2**31, owner: int = 0) -> Forms:
     calibration = Calibration(2)
     for slot in range(accounts):
-        calibration.marks[slot] = Marks(cohort=0, found=found, forms=dict.fromkeys(hours, FORM))
+        calibration.marks[slot] = Marks(cohort=0, found=found, owner=owner, forms=dict.fromkeys(hours, FORM))
     return Forms(calibration, CONTENT)
 
 
 def test_a_crowd_need_not_have_rested() -> None:
     assert is_known(known(CROWD_ACCOUNTS, HOUR), HOUR + 2)
     assert not is_known(known(CROWD_ACCOUNTS - 1, HOUR), HOUR + 2)
+
+
+def test_nor_need_the_accounts_of_an_organisation() -> None:
+    assert is_known(known(FORM_ACCOUNTS, HOUR, owner=9), HOUR + 2)
+    assert not is_known(known(FORM_ACCOUNTS - 1, HOUR, owner=9), HOUR + 2)
 
 
 def is_known(forms: Forms, hour: int) -> bool:
