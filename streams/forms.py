@@ -8,6 +8,8 @@ person's pace than of others that show an innocent purpose (`streams.purpose`); 
 must join it. Whether accounts with one form are one operator's is for the link and campaign planes to
 judge, which see how even and how sleepless they are: a shared template alone never alerts.
 
+Whoever asks less than the accounts of campaigns do, and rests, is excused for a form of his own as well.
+
 A *form* is the head or the tail of a prompt, where it is also that of the account's prompt before. Whoever
 fills one in during more than `SITTING_HOURS` hours of a day, or asks more than a person does, is neither
 excused nor anybody's excuse; no more is who has been found. So an operator gains by this only where each of
@@ -55,6 +57,9 @@ REST_HOURS = 6
 a longer one in one day of twenty."""
 PERSON_REQUESTS = 200
 """In two days, of all kinds."""
+BY_HAND_REQUESTS = 40
+"""The same of somebody who fills in a form that nobody else does: fewer than the 25.6 a day of the reported
+campaigns."""
 KNOWN_SHARE = 0.5
 """Of the hours in which an account filled in forms, with known ones: from which on these explain what content
 says of it."""
@@ -152,18 +157,22 @@ class Forms:
         pace = table.rows["hour_requests"][slots].sum(axis=1, dtype=np.int64)
         excused = (pace <= PERSON_REQUESTS) & (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
         for number in np.flatnonzero(excused).tolist():
-            excused[number] = self._explained(int(slots[number]), int(hours[number]))
+            by_hand = bool(pace[number] <= BY_HAND_REQUESTS)
+            excused[number] = self._explained(int(slots[number]), int(hours[number]), by_hand)
         capped = excused[:, None] & self._content
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
 
-    def _explained(self, slot: int, hour: int) -> bool:
-        """The account fills in known forms, mostly, and rests."""
+    def _explained(self, slot: int, hour: int, by_hand: bool) -> bool:
+        """The account fills in known forms, mostly, in sittings; or any form, so seldom that it may be by
+        hand, with a night between."""
         marks = self._calibration.marks.get(slot)
         if marks is None:
             return False
         lately = _lately(marks.forms, hour)
+        if not lately or not in_sittings(lately, hour):
+            return False
         known = int(np.isin(list(lately.values()), self.before(hour)).sum())
-        return known > 0 and known >= KNOWN_SHARE * len(lately) and in_sittings(lately, hour)
+        return known >= KNOWN_SHARE * len(lately) or (by_hand and rested(lately))
 
     def before(self, hour: int) -> Tags:
         """Forms that many fill in, for events of `hour`; ascending."""
