@@ -86,10 +86,10 @@ def events(times: dict[str, Sequence[datetime]], share: float) -> list[RequestEv
     return sorted(made, key=lambda event: event.time)
 
 
-def sittings(seed: int, a_day: int) -> list[datetime]:
+def sittings(seed: int, a_day: int, days: int = DAYS) -> list[datetime]:
     """Some visits between eight and eight, of three requests each."""
     dice, times = random.Random(seed), []
-    for day in range(DAYS):
+    for day in range(days):
         for _ in range(a_day):
             start = DAY_ONE + timedelta(days=day, hours=dice.uniform(8, 20))
             times += [start + timedelta(minutes=2 * turn) for turn in range(3)]
@@ -108,7 +108,7 @@ def found(of: list[RequestEvent]) -> set[str]:
 
 def crowd(size: int) -> dict[str, Sequence[datetime]]:
     """Who has known the form for long: a few visits a day."""
-    return {f"light-{number}": sittings(number, 1) for number in range(size)}
+    return {f"light-{number}": sittings(number, 1, 2 * DAYS) for number in range(size)}
 
 
 def test_a_form_of_ones_own_is_filled_in_by_hand_where_it_is_seldom() -> None:
@@ -128,6 +128,14 @@ def test_a_machine_is_not_excused_by_people_who_fill_in_its_template() -> None:
         "hasty": [DAY_ONE + timedelta(days=2, seconds=30 * n) for n in range(PERSON_REQUESTS + 60)],
     }
     assert found(events(steady | crowd(8), share=1.0)) >= {"steady", "hasty"}
+
+
+def test_who_does_not_come_and_go_is_not_excused() -> None:
+    """As few requests as a person's and no more hours of a day, but one at a time."""
+    dice = random.Random(3)
+    hours = sorted(dice.uniform(8, 20) + 24 * day for day in range(2, DAYS) for _ in range(40))
+    timer: dict[str, Sequence[datetime]] = {"timer": [DAY_ONE + timedelta(hours=hour) for hour in hours]}
+    assert found(events(timer | crowd(8), share=1.0)) == {"timer"}
 
 
 def test_operators_accounts_excuse_nobody() -> None:

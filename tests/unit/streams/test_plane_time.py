@@ -42,10 +42,10 @@ def test_a_restored_plane_still_owes_the_hour_that_was_not_due() -> None:
 
 
 def test_an_account_that_is_suspicious_every_night_is_one_finding() -> None:
-    """Twelve prompts of one template a night, and nothing by day: one episode, told again as it grows."""
+    """Thirty prompts of one template a night, and nothing by day: one episode, told again as it grows."""
     plane, findings = AccountPlane(CONFIG), []
-    for number in range(12 * 14):
-        night, turn = divmod(number, 12)
+    for number in range(30 * 14):
+        night, turn = divmod(number, 30)
         text = {"fingerprint_id": "test/k1", "prompt_hash": f"prompt {number}", "template_hash": "one"}
         nightly = event(NINE + timedelta(days=night, minutes=turn))
         findings += plane.process([msgspec.structs.replace(nightly, **text)]).findings
