@@ -1,20 +1,20 @@
-"""`Forms`: what many people fill in, each in his own sittings, is nobody's pipeline.
+"""`Forms`: people who fill in a form are no pipeline.
 
 A prompt from a public list, a translator in the browser, a product that everybody runs under a key of his
-own: their users pour words into one mould, as a pipeline does. What tells them apart is that *others* do so
-as well and that they rest. So where `FORM_ACCOUNTS` accounts have filled in a form within two days, in
-sittings and with a night between, detectors of *content* may say no more of those who fill it in at a
-person's pace than of others that show an innocent purpose (`streams.purpose`); evidence of another nature
-must join it. Whether accounts with one form are one operator's is for the link and campaign planes to
-judge, which see how even and how sleepless they are: a shared template alone never alerts.
+own: their users pour words into one mould, as a pipeline does. Of an account that fills in a *form* (a head
+or a tail of prompts that was also that of the prompt before) detectors of *content* may say no more than of
+others that show an innocent purpose (`streams.purpose`), and evidence of another nature must join it, where
 
-Whoever asks less than the accounts of campaigns do, and rests, is excused for a form of his own as well.
+- it **comes and goes** as people do: several requests at a time and pauses between (`SITTINGS_CV`), in
+  `SITTING_HOURS` hours of a day and `PERSON_REQUESTS` in two at most;
+- and **others fill in the same form**: `FORM_ACCOUNTS` accounts that have rested, or as many of one
+  organisation, or a crowd; or else it asks **so seldom** (`BY_HAND_REQUESTS`) that it may be by hand, and
+  rests.
 
-A *form* is the head or the tail of a prompt, where it is also that of the account's prompt before. Whoever
-fills one in during more than `SITTING_HOURS` hours of a day, or asks more than a person does, is neither
-excused nor anybody's excuse; no more is who has been found. So an operator gains by this only where each of
-his accounts keeps a person's hours and pace, and there are several of them: that is what group planes count.
-The first users of a form, before it is known, may be found; of a crowd of them it is known sooner.
+Who has been found is nobody's excuse. An operator gains by this only where each of his accounts keeps a
+person's hours, pace and visits. Whether accounts with one form are one operator's is then for the link and
+campaign planes to judge, which see how even and how sleepless they are: a shared template alone never alerts.
+The first users of a form, before it is known, may be found.
 
 Of one partition only, as everything that accounts share. Judged by hours up to ``h - DELAY_HOURS`` and exact
 after a crash for the same reason as `streams.calibration`, in whose marks forms are kept: at most one an hour
@@ -179,8 +179,7 @@ class Forms:
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
 
     def _explained(self, slot: int, hour: int, by_hand: bool) -> bool:
-        """The account fills in known forms, mostly, in sittings; or any form, so seldom that it may be by
-        hand, with a night between."""
+        """The account fills in known forms, mostly; or any form by hand, with a night between."""
         marks = self._calibration.marks.get(slot)
         if marks is None:
             return False
