@@ -31,7 +31,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streams import links
+from streams import links, windows
 from streams.account_table import AccountTable
 from streams.baselines import DELAY_HOURS
 from streams.batch import EventBatch
@@ -57,7 +57,7 @@ REST_HOURS = 6
 a longer one in one day of twenty."""
 PERSON_REQUESTS = 120
 """In two days, of all kinds."""
-BY_HAND_REQUESTS = 40
+BY_HAND_REQUESTS = 48
 """The same of somebody who fills in a form that nobody else does: fewer than the 25.6 a day of the reported
 campaigns."""
 SITTINGS_CV = 0.9
@@ -173,13 +173,14 @@ class Forms:
         excused = (pace <= PERSON_REQUESTS) & comes_and_goes(table, slots)
         excused &= (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
         for number in np.flatnonzero(excused).tolist():
-            by_hand = bool(pace[number] <= BY_HAND_REQUESTS)
-            excused[number] = self._explained(int(slots[number]), int(hours[number]), by_hand)
+            slot, hour = int(slots[number]), int(hours[number])
+            by_hand = pace[number] <= BY_HAND_REQUESTS and rested(_active(table, slot, hour))
+            excused[number] = self._explained(slot, hour, by_hand)
         capped = excused[:, None] & self._content
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
 
     def _explained(self, slot: int, hour: int, by_hand: bool) -> bool:
-        """The account fills in known forms, mostly; or any form by hand, with a night between."""
+        """The account fills in known forms, mostly; or any form by hand."""
         marks = self._calibration.marks.get(slot)
         if marks is None:
             return False
@@ -187,7 +188,7 @@ class Forms:
         if not lately or not in_sittings(lately, hour):
             return False
         known = int(np.isin(list(lately.values()), self.before(hour)).sum())
-        return known >= KNOWN_SHARE * len(lately) or (by_hand and rested(lately))
+        return by_hand or known >= KNOWN_SHARE * len(lately)
 
     def before(self, hour: int) -> Tags:
         """Forms that many fill in, for events of `hour`; ascending."""
@@ -219,3 +220,12 @@ class Forms:
 def _lately(forms: Mapping[int, int], last: int) -> dict[int, int]:
     """What was filled in during the window up to an hour."""
     return {hour: form for hour, form in forms.items() if last - WINDOW_HOURS < hour <= last}
+
+
+def _active(table: AccountTable, slot: int, hour: int) -> list[int]:
+    """Hours of the window up to this one in which an account has asked anything."""
+    hours = hour - np.arange(WINDOW_HOURS, dtype=np.int64)
+    rows = table.rows
+    counts = windows.at(rows["hour_requests"], rows["hour_head"], np.full(len(hours), slot), hours)
+    found: list[int] = hours[counts > 0].tolist()
+    return found
