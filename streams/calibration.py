@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.baselines import DELAY_HOURS
+from streams.delayed import Delayed
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -45,7 +45,6 @@ CONTAMINATION = 0.05
 SLOWEST = 2.0
 MIN_ACCOUNT_HOURS = 400
 """A cohort with fewer is judged by all cohorts together; with fewer of these as well, by the claim alone."""
-KEPT_TAILS = 4
 EVERYBODY = -1
 NEVER = 2**31
 
@@ -129,7 +128,7 @@ class Calibration:
         self.marks: dict[int, Marks] = {}
         self.active: dict[int, dict[int, int]] = {}
         """Closed hour to cohort to accounts with requests in it."""
-        self._tails: dict[int, dict[int, Tail]] = {}
+        self._tails = Delayed(self._build)
 
     def note(
         self,
@@ -185,19 +184,11 @@ class Calibration:
         """Calibrated nats (m, d) of accounts at events of the given hours."""
         corrected = nats.copy()
         for hour in np.unique(hours).tolist():
-            tails = self._before(hour)
+            tails = self._tails.before(hour)
             for cohort in np.unique(cohorts[hours == hour]).tolist():
                 mine = (hours == hour) & (cohorts == cohort)
                 corrected[mine] = tails.get(cohort, tails[EVERYBODY]).correct(nats[mine])
         return corrected
-
-    def _before(self, hour: int) -> dict[int, Tail]:
-        tails = self._tails.get(hour)
-        if tails is None:
-            tails = self._tails[hour] = self._build(hour - DELAY_HOURS)
-            for old in sorted(self._tails)[:-KEPT_TAILS]:
-                del self._tails[old]
-        return tails
 
     def _build(self, last: int) -> dict[int, Tail]:
         window = range(last - WINDOW_HOURS + 1, last + 1)

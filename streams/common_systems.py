@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.account_table import AccountTable
-from streams.baselines import DELAY_HOURS
 from streams.calibration import Marks
+from streams.delayed import Delayed
 
 Tags = NDArray[np.uint32]
 
 SYSTEM_OWNERS = 3
 WINDOW_HOURS = 48
-KEPT_VERSIONS = 4
 
 
 def sent(table: AccountTable, slots: NDArray[np.intp]) -> Tags:
@@ -44,23 +43,15 @@ class CommonSystems:
 
     def __init__(self, marks: Mapping[int, Marks]) -> None:
         self._marks = marks
-        self._known: dict[int, Tags] = {}
+        self._known = Delayed(self._build)
 
     def common(self, systems: Tags, hours: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these, sent in these hours, are nobody's own, (m,)."""
         found = np.zeros(len(systems), np.bool_)
         for hour in set(hours.tolist()):
             here = hours == hour
-            found[here] = np.isin(systems[here], self._before(hour))
+            found[here] = np.isin(systems[here], self._known.before(hour))
         return found
-
-    def _before(self, hour: int) -> Tags:
-        known = self._known.get(hour)
-        if known is None:
-            known = self._known[hour] = self._build(hour - DELAY_HOURS)
-            for old in sorted(self._known)[:-KEPT_VERSIONS]:
-                del self._known[old]
-        return known
 
     def _build(self, last: int) -> Tags:
         owners: dict[int, set[int]] = {}

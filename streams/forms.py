@@ -16,9 +16,9 @@ person's hours, pace and visits. Whether accounts with one form are one operator
 campaign planes to judge, which see how even and how sleepless they are: a shared template alone never alerts.
 The first users of a form, before it is known, may be found.
 
-Of one partition only, as everything that accounts share. Judged by hours up to ``h - DELAY_HOURS`` and exact
-after a crash for the same reason as `streams.calibration`, in whose marks forms are kept: at most one an hour
-of two days, of accounts that fill in any.
+Of one partition only, as everything that accounts share, and as old as it (`streams.delayed`). Exact after a
+crash for the same reason as `streams.calibration`, in whose marks forms are kept: at most one an hour of two
+days, of accounts that fill in any.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 
 from streams import links, windows
 from streams.account_table import AccountTable
-from streams.baselines import DELAY_HOURS
 from streams.batch import EventBatch
 from streams.calibration import Calibration, keep_newest
+from streams.delayed import Delayed
 from streams.purpose import PURPOSE_NATS
 from streams.segment import Segment
 
@@ -67,7 +67,6 @@ or three at a time have more, and of exponential gaps one in a hundred at 25 a d
 KNOWN_SHARE = 0.5
 """Of the hours in which an account filled in forms, with known ones: from which on these explain what content
 says of it."""
-KEPT_VERSIONS = 4
 
 NAME = "forms"
 """Of these columns in the account table."""
@@ -123,7 +122,7 @@ class Forms:
 
     def __init__(self, calibration: Calibration, content: NDArray[np.bool_]) -> None:
         self._calibration, self._content = calibration, content
-        self._known: dict[int, Tags] = {}
+        self.known = Delayed(self._build)
         self._batch: EventBatch | None = None
         self._edges: dict[str, Tags] = {}
         """Of the batch in hand, by column; 0: none."""
@@ -187,19 +186,11 @@ class Forms:
         lately = _lately(marks.forms, hour)
         if not lately or not in_sittings(lately, hour):
             return False
-        known = int(np.isin(list(lately.values()), self.before(hour)).sum())
+        known = int(np.isin(list(lately.values()), self.known.before(hour)).sum())
         return by_hand or known >= KNOWN_SHARE * len(lately)
 
-    def before(self, hour: int) -> Tags:
-        """Forms that many fill in, for events of `hour`; ascending."""
-        known = self._known.get(hour)
-        if known is None:
-            known = self._known[hour] = self._build(hour - DELAY_HOURS)
-            for old in sorted(self._known)[:-KEPT_VERSIONS]:
-                del self._known[old]
-        return known
-
     def _build(self, last: int) -> Tags:
+        """Forms that many fill in, ascending."""
         crowds, resting, houses = Counter[int](), Counter[int](), Counter[tuple[int, int]]()
         for marks in self._calibration.marks.values():
             lately = _lately(marks.forms, last) if marks.found > last else {}

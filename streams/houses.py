@@ -20,8 +20,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.baselines import DELAY_HOURS
 from streams.calibration import STEP_NATS, WINDOW_HOURS, Marks
+from streams.delayed import Delayed
 from streams.purpose import PURPOSE_NATS
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,6 @@ HOUSE_ACCOUNTS = 4
 SURPRISE_NATS = 6.0
 """A claim that one account in four hundred makes in a day: of an organisation of a thousand whose staff has
 nothing in common, two or three."""
-KEPT_VERSIONS = 4
 
 
 class Houses:
@@ -43,7 +42,7 @@ class Houses:
 
     def __init__(self, marks: Mapping[int, Marks], content: NDArray[np.bool_]) -> None:
         self._marks, self._content = marks, content
-        self._known: dict[int, dict[int, NDArray[np.bool_]]] = {}
+        self._known = Delayed(self._build)
 
     def correct(self, nats: Floats, hours: NDArray[np.int64], owners: NDArray[np.uint64]) -> Floats:
         """What scores (m, d) at events of the given hours are worth, by the organisation of each account (0:
@@ -53,21 +52,13 @@ class Houses:
             return nats
         corrected = nats.copy()
         for number in named.tolist():
-            habits = self._before(int(hours[number])).get(int(owners[number]))
+            habits = self._known.before(int(hours[number])).get(int(owners[number]))
             if habits is not None:
                 corrected[number, habits] = np.minimum(corrected[number, habits], PURPOSE_NATS)
         return corrected
 
-    def _before(self, hour: int) -> dict[int, NDArray[np.bool_]]:
-        """Organisation to which detectors (d,) its habits surprise, for events of `hour`."""
-        known = self._known.get(hour)
-        if known is None:
-            known = self._known[hour] = self._build(hour - DELAY_HOURS)
-            for old in sorted(self._known)[:-KEPT_VERSIONS]:
-                del self._known[old]
-        return known
-
     def _build(self, last: int) -> dict[int, NDArray[np.bool_]]:
+        """Organisation to which detectors (d,) its habits surprise."""
         window = range(last - WINDOW_HOURS + 1, last + 1)
         counts: dict[int, NDArray[np.int64]] = {}
         for marks in self._marks.values():

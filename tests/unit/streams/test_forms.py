@@ -44,7 +44,7 @@ def test_nor_need_the_accounts_of_an_organisation() -> None:
 
 
 def is_known(forms: Forms, hour: int) -> bool:
-    return FORM in forms.before(hour).tolist()
+    return FORM in forms.known.before(hour).tolist()
 
 
 def test_a_form_is_known_two_hours_later_and_for_two_days() -> None:
