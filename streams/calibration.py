@@ -21,7 +21,7 @@ threshold: J. Pickands, Annals of Statistics 3 (1975), with shape 0.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -74,6 +74,11 @@ def keep_newest(by_hour: dict[int, Any]) -> None:
     """Drop an hour of marks where there are more than two windows of them."""
     if len(by_hour) > 2 * WINDOW_HOURS:
         del by_hour[min(by_hour)]
+
+
+def within(by_hour: Mapping[int, int], last: int) -> dict[int, int]:
+    """Marks of the two days up to an hour."""
+    return {hour: mark for hour, mark in by_hour.items() if last - 2 * WINDOW_HOURS < hour <= last}
 
 
 class Tail:

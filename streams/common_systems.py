@@ -1,9 +1,9 @@
 """`CommonSystems`: system prompts that are nobody's own, such as "You are a helpful assistant."
 
 A constant system prompt shows an application (`streams.purpose`): somebody has written down what it is for.
-One that accounts of `SYSTEM_OWNERS` owners send shows nothing: it is a library's example, a client that
-everybody runs, or one operator's. Counted are accounts of which some detector was surprised in that hour,
-since of the others nothing has to be excused.
+One that `SYSTEM_USES` owners send, each around a form of his own (`streams.forms`), shows nothing: it is a
+library's example, or a client that everybody runs. Users of one application share its form as well. Counted
+are accounts of which some detector was surprised in that hour, since of the others nothing has to be excused.
 
 Of one partition only, judged by hours up to ``h - DELAY_HOURS``, and exact after a crash for the same
 reason as `streams.calibration`, in whose marks they are kept.
@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.account_table import AccountTable
-from streams.calibration import Marks
+from streams.calibration import Marks, within
 from streams.delayed import Delayed
 
 Tags = NDArray[np.uint32]
 
-SYSTEM_OWNERS = 3
-WINDOW_HOURS = 48
+SYSTEM_USES = 3
 
 
 def sent(table: AccountTable, slots: NDArray[np.intp]) -> Tags:
@@ -54,10 +53,14 @@ class CommonSystems:
         return found
 
     def _build(self, last: int) -> Tags:
-        owners: dict[int, set[int]] = {}
+        uses: dict[int, dict[int, int]] = {}
         for slot, marks in self._marks.items():
-            for system in {one for hour, one in marks.systems.items() if last - WINDOW_HOURS < hour <= last}:
-                # without an organisation an account is its own
-                owners.setdefault(system, set()).add(marks.owner or ~slot)
-        shared = [system for system, several in owners.items() if len(several) >= SYSTEM_OWNERS]
+            filled = within(marks.forms, last)
+            # an account without a form, or without an organisation, is one by itself
+            use = filled[max(filled)] if filled else ~slot
+            for system in set(within(marks.systems, last).values()):
+                owners = uses.setdefault(system, {})
+                # the least, so that it does not depend on the order of rows
+                owners[use] = min(marks.owner or ~slot, owners.get(use, marks.owner or ~slot))
+        shared = [system for system, each in uses.items() if len(set(each.values())) >= SYSTEM_USES]
         return np.array(sorted(shared), np.uint32)

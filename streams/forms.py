@@ -24,7 +24,7 @@ days, of accounts that fill in any.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from streams import links, windows
 from streams.account_table import AccountTable
 from streams.batch import EventBatch
-from streams.calibration import Calibration, keep_newest
+from streams.calibration import WINDOW_HOURS, Calibration, keep_newest, within
 from streams.delayed import Delayed
 from streams.purpose import PURPOSE_NATS
 from streams.segment import Segment
@@ -48,7 +48,6 @@ CROWD_ACCOUNTS = 32
 """So many need not have rested yet, nor `FORM_ACCOUNTS` of one organisation: a new product's first users have
 had no time to, a crowd that is one operator's is what group planes see first, and the accounts of one
 organisation name a customer who can be asked."""
-WINDOW_HOURS = 48
 SITTING_HOURS = 12
 """Hours of a day in which somebody fills in a form: 25 requests a day around the clock fall into 15 different
 hours, and into 10 of twelve; ten visits of a person into 8."""
@@ -87,8 +86,8 @@ def in_sittings(hours: Iterable[int], last: int) -> bool:
     counts = [0, 0]
     for hour in hours:
         age = last - hour
-        if 0 <= age < WINDOW_HOURS:
-            counts[age >= WINDOW_HOURS // 2] += 1
+        if 0 <= age < 2 * WINDOW_HOURS:
+            counts[age >= WINDOW_HOURS] += 1
     return max(counts) <= SITTING_HOURS
 
 
@@ -183,7 +182,7 @@ class Forms:
         marks = self._calibration.marks.get(slot)
         if marks is None:
             return False
-        lately = _lately(marks.forms, hour)
+        lately = within(marks.forms, hour)
         if not lately or not in_sittings(lately, hour):
             return False
         known = int(np.isin(list(lately.values()), self.known.before(hour)).sum())
@@ -193,7 +192,7 @@ class Forms:
         """Forms that many fill in, ascending."""
         crowds, resting, houses = Counter[int](), Counter[int](), Counter[tuple[int, int]]()
         for marks in self._calibration.marks.values():
-            lately = _lately(marks.forms, last) if marks.found > last else {}
+            lately = within(marks.forms, last) if marks.found > last else {}
             if not in_sittings(lately, last):
                 continue
             filled = set(lately.values())
@@ -208,14 +207,9 @@ class Forms:
         return np.array(sorted(known), np.uint32)
 
 
-def _lately(forms: Mapping[int, int], last: int) -> dict[int, int]:
-    """What was filled in during the window up to an hour."""
-    return {hour: form for hour, form in forms.items() if last - WINDOW_HOURS < hour <= last}
-
-
 def _active(table: AccountTable, slot: int, hour: int) -> list[int]:
-    """Hours of the window up to this one in which an account has asked anything."""
-    hours = hour - np.arange(WINDOW_HOURS, dtype=np.int64)
+    """Hours of the two days up to this one in which an account has asked anything."""
+    hours = hour - np.arange(2 * WINDOW_HOURS, dtype=np.int64)
     rows = table.rows
     counts = windows.at(rows["hour_requests"], rows["hour_head"], np.full(len(hours), slot), hours)
     found: list[int] = hours[counts > 0].tolist()

@@ -11,7 +11,7 @@ from schemas.event import RequestEvent
 from schemas.finding import Lifecycle
 from streams.account_plane import AccountPlane
 from streams.calibration import Marks
-from streams.common_systems import SYSTEM_OWNERS, CommonSystems
+from streams.common_systems import SYSTEM_USES, CommonSystems
 from streams.config import DetectionConfig
 from streams.fingerprint import Fingerprinter
 from streams.simulation.text.attacks import ATTACK_TEXTS
@@ -22,9 +22,14 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 GENERIC = "You are a helpful assistant."
 
 
-def common(accounts: int, hour: int = HOUR + 2, organisation: int = 0) -> bool:
+def common(accounts: int, hour: int = HOUR + 2, organisation: int = 0, form: int = 0) -> bool:
     marks = {
-        slot: Marks(cohort=0, owner=organisation, systems={HOUR: PROMPT, HOUR - 1: slot + 100})
+        slot: Marks(
+            cohort=0,
+            owner=organisation,
+            systems={HOUR: PROMPT, HOUR - 1: slot + 100},
+            forms={HOUR: form} if form else {},
+        )
         for slot in range(accounts)
     }
     known = CommonSystems(marks).common(np.array([PROMPT, 0], np.uint32), np.array([hour, hour]))
@@ -34,11 +39,15 @@ def common(accounts: int, hour: int = HOUR + 2, organisation: int = 0) -> bool:
 
 def test_known_two_hours_later_and_for_two_days() -> None:
     hours = (1, 2, 49, 50)
-    assert [common(SYSTEM_OWNERS, HOUR + later) for later in hours] == [False, True, True, False]
+    assert [common(SYSTEM_USES, HOUR + later) for later in hours] == [False, True, True, False]
+
+
+def test_one_applications_users_share_its_form_as_well() -> None:
+    assert not common(40, form=9)
 
 
 def test_a_customers_own_is_not_common() -> None:
-    assert not common(SYSTEM_OWNERS - 1)
+    assert not common(SYSTEM_USES - 1)
     assert not common(40, organisation=7)
 
 
@@ -73,8 +82,8 @@ def test_one_that_changes_shows_none() -> None:
     assert found(pipeline("changing", 1, [f"You are expert number {n}." for n in range(9)])) == {"changing"}
 
 
-@pytest.mark.parametrize("others", [SYSTEM_OWNERS - 2, SYSTEM_OWNERS])
+@pytest.mark.parametrize("others", [SYSTEM_USES - 2, SYSTEM_USES])
 def test_one_that_other_customers_send_shows_none(others: int) -> None:
     before = [pipeline(f"other-{n}", 50 + n, [GENERIC]) for n in range(others)]
     named = found(pipeline("late", 1, [GENERIC], after_h=5.0), *before)
-    assert ("late" in named) == (others >= SYSTEM_OWNERS)
+    assert ("late" in named) == (others >= SYSTEM_USES)
