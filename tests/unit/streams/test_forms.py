@@ -12,7 +12,7 @@ import pytest
 from schemas.event import RequestEvent
 from schemas.finding import Lifecycle
 from streams.account_plane import AccountPlane
-from streams.calibration import Calibration, Marks
+from streams.calibration import WINDOW_HOURS, Calibration, Marks
 from streams.config import DetectionConfig
 from streams.fingerprint import Fingerprinter
 from streams.forms import CROWD_ACCOUNTS, FORM_ACCOUNTS, PERSON_REQUESTS, Forms
@@ -31,6 +31,16 @@ def known(accounts: int, *hours: int, found: int = 2**31, owner: int = 0) -> For
     for slot in range(accounts):
         calibration.marks[slot] = Marks(cohort=0, found=found, owner=owner, forms=dict.fromkeys(hours, FORM))
     return Forms(calibration, CONTENT)
+
+
+def test_forms_of_an_account_are_bounded() -> None:
+    """One an hour of two days, however long it goes on."""
+    plane = AccountPlane(DetectionConfig())
+    times = [DAY_ONE + timedelta(hours=hour, minutes=10 * turn) for hour in range(120) for turn in range(3)]
+    plane.process(events({"endless": times}, share=1.0))
+    (marks,) = plane.calibration.marks.values()
+    assert len(marks.forms) == 2 * WINDOW_HOURS
+    assert len(marks.systems) <= 2 * WINDOW_HOURS >= len(marks.hours)
 
 
 def test_a_crowd_need_not_have_rested() -> None:
