@@ -5,11 +5,11 @@ own: their users pour words into one mould, as a pipeline does. Of an account th
 or a tail of prompts that was also that of the prompt before) detectors of *content* may say no more than of
 others that show an innocent purpose (`streams.purpose`), and evidence of another nature must join it, where
 
-- it **comes and goes** as people do: several requests at a time and pauses between (`SITTINGS_CV`), in
-  `SITTING_HOURS` hours of a day and `PERSON_REQUESTS` in two at most;
+- it **comes and goes** as people do: several requests at a time and pauses between, but time to read answers,
+  in so many hours of a day and so many requests in two at most (`Visits`);
 - and **others fill in the same form**: `FORM_ACCOUNTS` accounts that have rested, or as many of one
-  organisation, or a crowd; or else it asks **so seldom** (`BY_HAND_REQUESTS`) that it may be by hand, and
-  rests.
+  organisation, or a crowd; or else it asks **so seldom** that it may be by hand, and rests, or has not been
+  awake for long.
 
 Who has been found is nobody's excuse. An operator gains by this only where each of his accounts keeps a
 person's hours, pace and visits. Whether accounts with one form are one operator's is then for the link and
@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,21 +48,43 @@ CROWD_ACCOUNTS = 32
 """So many need not have rested yet, nor `FORM_ACCOUNTS` of one organisation: a new product's first users have
 had no time to, a crowd that is one operator's is what group planes see first, and the accounts of one
 organisation name a customer who can be asked."""
-SITTING_HOURS = 12
-"""Hours of a day in which somebody fills in a form: 25 requests a day around the clock fall into 15 different
-hours, and into 10 of twelve; ten visits of a person into 8."""
 REST_HOURS = 6
 """Longest pause between two uses of a form that a machine may have: 25 requests a day around the clock leave
 a longer one in one day of twenty."""
-PERSON_REQUESTS = 120
-"""In two days, of all kinds."""
-BY_HAND_REQUESTS = 48
-"""The same of somebody who fills in a form that nobody else does: fewer than the 25.6 a day of the reported
-campaigns."""
-SITTINGS_CV = 0.9
-"""Coefficient of variation of the gaps between requests, those of more than an hour counted as one
-(`streams.detectors.cadence`). Simulated: with 15 to 60 requests, 87 to 100 in a hundred of those who send two
-or three at a time have more, and of exponential gaps one in a hundred at 25 a day, 2 to 15 at 50 a day."""
+AWAKE_HOURS = 18
+"""From its first request to its last, an account that comes and goes plainly need not have rested: nobody who
+began in the morning has slept by the evening."""
+
+
+class Visits(NamedTuple):
+    """What passes for a person's visits."""
+
+    cv: float
+    """Least coefficient of variation of the gaps between requests, those of more than an hour counted as one
+    (`streams.detectors.cadence`)."""
+    hours: int
+    """Most hours of a day in which somebody fills in a form."""
+    requests: int
+    """Most of two days, of all kinds."""
+    by_hand: int
+    """The same of somebody who fills in a form that nobody else does."""
+
+
+SITTINGS = Visits(cv=0.9, hours=12, requests=120, by_hand=48)
+"""Simulated: with 15 to 60 requests, 87 to 100 in a hundred of those who send two or three at a time vary
+more, and of exponential gaps one in a hundred at 25 a day, 2 to 15 at 50 a day. Those at 25 a day around the
+clock fall into 15 different hours, and into 10 of twelve; ten visits of a person into 8. By hand are fewer
+than the 25.6 a day of the reported campaigns."""
+PLAIN = Visits(cv=1.2, hours=AWAKE_HOURS, requests=240, by_hand=120)
+"""More for who comes and goes more plainly. Simulated as above: nine in ten of those who send two or three at
+a time, and of exponential gaps 3 in a thousand at 50 a day, 2 to 5 in a hundred at 100, 5 to 8 at 300 until
+there are 50 of them."""
+HOUR_REQUESTS = 10
+"""In the mean of the hours in which it asks anything. One pause between two batches makes gaps as uneven as
+many visits do; a batch is more in its hour."""
+QUICK_SHARE = 0.08
+"""Most gaps too short to read an answer in (`streams.detectors.cadence`): of a person's visits as simulated
+one in a thousand is, of bursts whose gaps have a CV of 2 one in five."""
 KNOWN_SHARE = 0.5
 """Of the hours in which an account filled in forms, with known ones: from which on these explain what content
 says of it."""
@@ -77,10 +99,10 @@ COLUMNS = np.dtype(
 )
 
 
-def in_sittings(hours: Iterable[int], last: int) -> bool:
+def in_visits(hours: Iterable[int], last: int, most: int = SITTINGS.hours) -> bool:
     """Whether these hours, of the two days up to `last`, are few enough on both.
 
-    >>> in_sittings(range(80, 92), 100), in_sittings(range(80, 94), 100)
+    >>> in_visits(range(80, 92), 100), in_visits(range(80, 94), 100)
     (True, False)
     """
     counts = [0, 0]
@@ -88,7 +110,7 @@ def in_sittings(hours: Iterable[int], last: int) -> bool:
         age = last - hour
         if 0 <= age < 2 * WINDOW_HOURS:
             counts[age >= WINDOW_HOURS] += 1
-    return max(counts) <= SITTING_HOURS
+    return max(counts) <= most
 
 
 def rested(hours: Iterable[int]) -> bool:
@@ -100,15 +122,20 @@ def rested(hours: Iterable[int]) -> bool:
     return any(later - earlier > REST_HOURS for earlier, later in pairwise(sorted(hours)))
 
 
-def comes_and_goes(table: AccountTable, slots: Slots) -> NDArray[np.bool_]:
-    """Whose requests come several at a time, with pauses between, (m,); nobody's without `cadence`."""
+def come_and_go(table: AccountTable, slots: Slots, visits: Visits) -> NDArray[np.bool_]:
+    """Whose requests come several at a time, with pauses between, and not too many, (m,); nobody's without
+    `cadence`."""
     if "cadence" not in (table.dtype.names or ()):
         return np.zeros(len(slots), np.bool_)
     seen = table.rows["cadence"][slots]
     # n times the sum of squares over the square of the sum is 1 + CV^2
     gaps, squares = seen["gaps"].astype(np.float64), seen["squares_ms2"].astype(np.float64)
-    enough: NDArray[np.bool_] = gaps * squares > (1 + SITTINGS_CV**2) * seen["sum_ms"].astype(np.float64) ** 2
-    return enough
+    varied: NDArray[np.bool_] = gaps * squares > (1 + visits.cv**2) * seen["sum_ms"].astype(np.float64) ** 2
+    unhurried = seen["quick"] <= QUICK_SHARE * gaps
+    by_hour = table.rows["hour_requests"][slots].astype(np.int64)
+    pace, hours = by_hour.sum(axis=1), (by_hour > 0).sum(axis=1)
+    few: NDArray[np.bool_] = (pace <= visits.requests) & (pace <= HOUR_REQUESTS * hours)
+    return varied & unhurried & few
 
 
 class Forms:
@@ -167,33 +194,36 @@ class Forms:
     ) -> Floats:
         """What scores (m, d) at events of the given hours are worth, by the forms that each account fills
         in."""
-        pace = table.rows["hour_requests"][slots].sum(axis=1, dtype=np.int64)
-        excused = (pace <= PERSON_REQUESTS) & comes_and_goes(table, slots)
+        plain, excused = (come_and_go(table, slots, visits) for visits in (PLAIN, SITTINGS))
+        excused |= plain
         excused &= (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
         for number in np.flatnonzero(excused).tolist():
-            slot, hour = int(slots[number]), int(hours[number])
-            by_hand = pace[number] <= BY_HAND_REQUESTS and rested(_active(table, slot, hour))
-            excused[number] = self._explained(slot, hour, by_hand)
+            visits = PLAIN if plain[number] else SITTINGS
+            excused[number] = self._explained(table, int(slots[number]), int(hours[number]), visits)
         capped = excused[:, None] & self._content
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
 
-    def _explained(self, slot: int, hour: int, by_hand: bool) -> bool:
+    def _explained(self, table: AccountTable, slot: int, hour: int, visits: Visits) -> bool:
         """The account fills in known forms, mostly; or any form by hand."""
         marks = self._calibration.marks.get(slot)
-        if marks is None:
-            return False
-        lately = within(marks.forms, hour)
-        if not lately or not in_sittings(lately, hour):
+        lately = {} if marks is None else within(marks.forms, hour)
+        if not lately or not in_visits(lately, hour, visits.hours):
             return False
         known = int(np.isin(list(lately.values()), self.known.before(hour)).sum())
-        return by_hand or known >= KNOWN_SHARE * len(lately)
+        return known >= KNOWN_SHARE * len(lately) or self._by_hand(table, slot, hour, visits)
+
+    def _by_hand(self, table: AccountTable, slot: int, hour: int, visits: Visits) -> bool:
+        active = _active(table, slot, hour)
+        new = visits is PLAIN and active[0] - active[-1] < AWAKE_HOURS
+        pace = table.rows["hour_requests"][slot].sum(dtype=np.int64)
+        return bool(pace <= visits.by_hand) and (new or rested(active))
 
     def _build(self, last: int) -> Tags:
         """Forms that many fill in, ascending."""
         crowds, resting, houses = Counter[int](), Counter[int](), Counter[tuple[int, int]]()
         for marks in self._calibration.marks.values():
             lately = within(marks.forms, last) if marks.found > last else {}
-            if not in_sittings(lately, last):
+            if not in_visits(lately, last):
                 continue
             filled = set(lately.values())
             crowds.update(filled)
@@ -208,7 +238,7 @@ class Forms:
 
 
 def _active(table: AccountTable, slot: int, hour: int) -> list[int]:
-    """Hours of the two days up to this one in which an account has asked anything."""
+    """Hours of the two days up to this one in which an account has asked anything, newest first."""
     hours = hour - np.arange(2 * WINDOW_HOURS, dtype=np.int64)
     rows = table.rows
     counts = windows.at(rows["hour_requests"], rows["hour_head"], np.full(len(hours), slot), hours)

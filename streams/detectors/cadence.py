@@ -21,8 +21,13 @@ MIN_GAPS = 100
 LONGEST_GAP_MS = HOUR_MS
 """A longer pause counts as this long."""
 
+QUICK_MS = 5_000
+"""Hardly anybody reads an answer and asks again in less (`streams.forms`)."""
+
 MEMORY_GAPS = 512
 """Sums are halved when they hold this many gaps, so that a change of habit shows."""
+
+MOST_QUICK = 2**16 - 1
 
 REFERENCE_CV = 0.3
 REFERENCE_NATS = 4.6
@@ -68,7 +73,15 @@ class Cadence(Detector):
 
     metadata = METADATA
     # Integers, because sums of floats would depend on how a stream is cut into runs.
-    columns = np.dtype([("last_ms", "<i8"), ("gaps", "<i4"), ("sum_ms", "<i8"), ("squares_ms2", "<i8")])
+    columns = np.dtype(
+        [
+            ("last_ms", "<i8"),
+            ("gaps", "<i4"),
+            ("quick", "<u2"),  # gaps of less than `QUICK_MS`
+            ("sum_ms", "<i8"),
+            ("squares_ms2", "<i8"),
+        ]
+    )
 
     def update(self, table: AccountTable, segment: Segment) -> None:
         mine = self.mine(table)
@@ -77,6 +90,8 @@ class Cadence(Detector):
         known = before > 0
         gap_ms = np.where(known, np.minimum(np.abs(segment.take(times) - before), LONGEST_GAP_MS), 0)
         mine["gaps"][slots] += np.add.reduceat(known, segment.starts, dtype=np.int32)
+        quick = np.add.reduceat(known & (gap_ms < QUICK_MS), segment.starts, dtype=np.int64)
+        mine["quick"][slots] = np.minimum(mine["quick"][slots] + quick, MOST_QUICK)
         mine["sum_ms"][slots] += np.add.reduceat(gap_ms, segment.starts)
         mine["squares_ms2"][slots] += np.add.reduceat(gap_ms**2, segment.starts)
         mine["last_ms"][slots] = times[segment.last]
@@ -101,7 +116,7 @@ class Cadence(Detector):
         nats = np.where(enough & (regular > 0), regular + busy, 0.0)
         old = slots[n >= MEMORY_GAPS]
         if len(old):
-            for name in ("gaps", "sum_ms", "squares_ms2"):
+            for name in ("gaps", "quick", "sum_ms", "squares_ms2"):
                 mine[name][old] //= 2
         return nats
 

@@ -15,7 +15,7 @@ from streams.account_plane import AccountPlane
 from streams.calibration import WINDOW_HOURS, Calibration, Marks
 from streams.config import DetectionConfig
 from streams.fingerprint import Fingerprinter
-from streams.forms import CROWD_ACCOUNTS, FORM_ACCOUNTS, PERSON_REQUESTS, Forms
+from streams.forms import CROWD_ACCOUNTS, FORM_ACCOUNTS, PLAIN, Forms
 from streams.simulation.text.grammar import Dice
 from streams.simulation.text.writers import WRITERS
 
@@ -122,20 +122,40 @@ def crowd(size: int) -> dict[str, Sequence[datetime]]:
 
 
 def test_a_form_of_ones_own_is_filled_in_by_hand_where_it_is_seldom() -> None:
-    seldom: dict[str, Sequence[datetime]] = {"seldom": sittings(7, 4), "busy": sittings(99, 9)}
+    seldom: dict[str, Sequence[datetime]] = {"seldom": sittings(7, 4), "busy": sittings(99, 24)}
     assert found(events(seldom, share=1.0)) == {"busy"}
 
 
 def test_who_fills_in_what_many_do_is_excused_and_alone_he_is_not() -> None:
-    alone: dict[str, Sequence[datetime]] = {"busy": [t + timedelta(days=2) for t in sittings(99, 9)]}
+    alone: dict[str, Sequence[datetime]] = {"busy": [t + timedelta(days=2) for t in sittings(99, 24)]}
     assert found(events(alone, share=1.0)) == {"busy"}
     assert "busy" not in found(events(alone | crowd(8), share=1.0))
+
+
+def test_nobody_reads_answers_in_a_second() -> None:
+    """Bursts vary as visits do, but ask before the answer can have been read."""
+    visits = sittings(7, 4)
+    bursts = [visits[n - n % 3] + timedelta(seconds=n % 3) for n in range(len(visits))]
+    both: dict[str, Sequence[datetime]] = {"person": visits, "bursts": bursts}
+    assert found(events(both, share=1.0)) == {"bursts"}
+
+
+def test_on_the_first_day_nobody_need_have_slept() -> None:
+    """Visits in waking hours excuse before anybody can have rested; single requests do not, nor do visits
+    through the night."""
+    dice = random.Random(5)
+    first_day: dict[str, Sequence[datetime]] = {
+        "visits": sittings(8, 10, days=1),
+        "one at a time": sorted(DAY_ONE + timedelta(hours=dice.uniform(8, 20)) for _ in range(30)),
+        "sleepless": [DAY_ONE + timedelta(hours=n // 3, minutes=n % 3) for n in range(72)],
+    }
+    assert found(events(first_day, share=1.0)) == {"one at a time", "sleepless"}
 
 
 def test_a_machine_is_not_excused_by_people_who_fill_in_its_template() -> None:
     steady: dict[str, Sequence[datetime]] = {
         "steady": [t + timedelta(days=1) for t in around_the_clock(1, 60)],
-        "hasty": [DAY_ONE + timedelta(days=2, seconds=30 * n) for n in range(PERSON_REQUESTS + 60)],
+        "hasty": [DAY_ONE + timedelta(days=2, seconds=30 * n) for n in range(PLAIN.requests + 60)],
     }
     assert found(events(steady | crowd(8), share=1.0)) >= {"steady", "hasty"}
 
