@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -15,12 +16,13 @@ from typing import NamedTuple
 import msgspec
 
 from agents import bus
+from agents.parallel import Pool, pool
 from agents.readers import reader
 from agents.settings import Settings
 from schemas.errors import InvalidSetting
 from schemas.topics import RAW_NATIVE
-from streams.fingerprint import Fingerprinter
-from streams.simulation.content import Content
+from streams.fingerprint import Fingerprint, Fingerprinter
+from streams.simulation.content import Content, Source
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
@@ -30,6 +32,10 @@ EVENTS, TRUTH, SCENARIO = "events.jsonl", "truth.jsonl", "scenario.json"
 PORTION = 2_000
 """Records with text that are handed on together."""
 _TURN_RECORDS = 500
+_FEW_SOURCES = 256
+"""So many are written sooner than a pool of processes has begun."""
+_PART_SOURCES = 8
+"""Handed to a process at a time."""
 
 
 class Words(StrEnum):
@@ -100,12 +106,11 @@ def portions(scenario: Scenario, words: Words, settings: Settings) -> tuple[Popu
     traffic = Traffic(scenario, text=words is Words.TEXT)
     if words is Words.TEXT:
         return traffic.population, _written(traffic)
-    content = None
-    if words is Words.FINGERPRINTS:
-        secret = settings.ingest.fingerprint_secret.get_secret_value().encode()
-        printer = Fingerprinter(secret, settings.ingest.fingerprint_generation)
-        content = Content(traffic.population, printer, fragments=True)
-    return traffic.population, _drawn(Lines(traffic, content))
+    if words is Words.NONE:
+        return traffic.population, _drawn(Lines(traffic))
+    secret = settings.ingest.fingerprint_secret.get_secret_value().encode()
+    printer = Fingerprinter(secret, settings.ingest.fingerprint_generation)
+    return traffic.population, _with_content(traffic, printer)
 
 
 def _written(traffic: Traffic) -> Iterator[Portion]:
@@ -122,6 +127,26 @@ def _pairs(records: list[Record]) -> Iterator[tuple[bytes, bytes]]:
 def _drawn(lines: Lines) -> Iterator[Portion]:
     for part in lines:
         yield Portion(int(part.time_ms[-1]), len(part.ends), part.data, partial(lines.records, part))
+
+
+def _with_content(traffic: Traffic, printer: Fingerprinter) -> Iterator[Portion]:
+    """The bank is written by all processors; most of it is asked for by the first hours."""
+    with ExitStack() as opened:
+        workers: list[Pool] = []
+
+        def write(sources: Sequence[Source]) -> Iterable[list[Fingerprint]]:
+            if len(sources) <= (2 * _PART_SOURCES if workers else _FEW_SOURCES):
+                return (one.write(printer) for one in sources)
+            if not workers:
+                workers.append(opened.enter_context(pool(printer)))
+            parts = [sources[at : at + _PART_SOURCES] for at in range(0, len(sources), _PART_SOURCES)]
+            return (one for made in workers[0].map(_written_sources, parts) for one in made)
+
+        yield from _drawn(Lines(traffic, Content(traffic.population, printer, fragments=True, write=write)))
+
+
+def _written_sources(printer: Fingerprinter, sources: Sequence[Source]) -> list[list[Fingerprint]]:
+    return [one.write(printer) for one in sources]
 
 
 def to_folder(

@@ -80,8 +80,8 @@ PLAIN = Visits(cv=1.2, hours=AWAKE_HOURS, requests=240, by_hand=120)
 a time, and of exponential gaps 3 in a thousand at 50 a day, 2 to 5 in a hundred at 100, 5 to 8 at 300 until
 there are 50 of them."""
 HOUR_REQUESTS = 15
-"""In the mean of the hours in which it asks anything: one in four minutes. One pause between two batches makes
-gaps as uneven as many visits do, but a batch is more in its hour."""
+"""In the mean of the hours in which it asks anything: one in four minutes. One pause between two batches
+makes gaps as uneven as many visits do, but a batch is more in its hour."""
 QUICK_SHARE = 0.08
 """Most gaps too short to read an answer in (`streams.detectors.cadence`): of a person's visits as simulated
 one in a thousand is, of bursts whose gaps have a CV of 2 one in five."""

@@ -13,6 +13,8 @@ campaign, as a real one does, and left out of free words: two drawings from the 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -42,12 +44,44 @@ _START = 1 << 14
 _encode = msgspec.json.Encoder().encode
 
 
+class Source(NamedTuple):
+    """Some prompts of one writer."""
+
+    voice: Voice
+    turn: int
+    prompts: int
+
+    def write(self, fingerprinter: Fingerprinter) -> list[Fingerprint]:
+        """Their fingerprints; the same ones always."""
+        writer, made = WRITERS[self.voice.writer], []
+        lot = (self.voice.seed * 0x9E3779B97F4A7C15 >> 24) & 0xFFFFFF
+        for number in range(self.prompts):
+            event = number + lot * self.voice.templates << 16
+            said = writer(self.voice.seed_of(event), lot + number // 3, self.turn, event)
+            made.append(fingerprinter.fingerprint(said.prompt, said.system))
+        free = self.voice.writer in FREE_WRITERS
+        heads, tails = (Counter(getattr(one, name) for one in made if not free) for name in _EDGES)
+        return [
+            msgspec.structs.replace(
+                one,
+                template_hash=one.template_hash if heads[one.template_hash] > 1 else None,
+                template_tail_hash=one.template_tail_hash if tails[one.template_tail_hash] > 1 else None,
+            )
+            for one in made
+        ]
+
+
+Write = Callable[[Sequence[Source]], Iterable[Sequence[Fingerprint]]]
+"""Several sources to what `Source.write` gives of each, in their order."""
+
+
 class Content:
-    """The bank. Sources are written when first drawn from.
+    """The bank. Sources are written when first drawn from, all at once that a slice of time asks for.
 
     Args:
         fingerprinter: makes the fingerprints.
         fragments: keep each row as JSON as well.
+        write: how sources are written; one after the other where it is not given.
 
     Attributes:
         vectors: int8 (rows, 256).
@@ -56,15 +90,20 @@ class Content:
     """
 
     def __init__(
-        self, population: Population, fingerprinter: Fingerprinter, *, fragments: bool = False
+        self,
+        population: Population,
+        fingerprinter: Fingerprinter,
+        *,
+        fragments: bool = False,
+        write: Write | None = None,
     ) -> None:
         self._population = population
-        self._fingerprinter = fingerprinter
+        self._write: Write = write or (lambda sources: (one.write(fingerprinter) for one in sources))
         self.vectors: NDArray[np.int8] = np.zeros((_START, DIMENSIONS), np.int8)
         self.fingerprints: list[Fingerprint] = []
         self.fragments: list[str] | None = [] if fragments else None
-        self._sources: dict[tuple[Voice, int], tuple[int, int]] = {}
-        """Source and turn to first row and how many there are."""
+        self._sources: dict[Source, int] = {}
+        """First row of each."""
         n = population.size
         # places of an account's rows: in its shared or usual voice, and in its own words; -1: not yet asked
         self._usual = _Places(n)
@@ -77,64 +116,61 @@ class Content:
         """int64 (n,): the row of the bank that each call says."""
         p, found = self._population, np.empty(len(calls.account), np.int64)
         aside = p.is_aside(calls.account, calls.event, calls.time_ms)
-        for places, mine in ((self._usual, ~aside), (self._own, aside)):
+        parts = ((self._usual, ~aside), (self._own, aside))
+        self._place([(places, calls.account[mine]) for places, mine in parts])
+        for places, mine in parts:
             account = calls.account[mine]
-            for row in np.unique(account[places.size[account, 0] < 0]).tolist():
-                voice = p.voice(row) if places is self._usual else p.own_voice(row)
-                for number, (first, size) in enumerate(self._of(row, voice)):
-                    places.first[row, number], places.size[row, number] = first, size
             follows = np.minimum(calls.turn[mine], 1)
             which = 2 * (calls.visit[mine] >> 20 & 1) + follows
             size = places.size[account, which]
             found[mine] = places.first[account, which] + (calls.event[mine] >> 24) % size
         return found
 
-    def _of(self, row: int, voice: Voice) -> list[tuple[int, int]]:
-        """First row and size for (visit of one kind, first message), (..., following), (other kind, ...)."""
+    def _place(self, parts: Sequence[tuple[_Places, Ints]]) -> None:
+        """Find the sources of accounts that ask for the first time, and write those that are new."""
+        p, asked = self._population, []
+        for places, account in parts:
+            for row in np.unique(account[places.size[account, 0] < 0]).tolist():
+                voice = p.voice(row) if places is self._usual else p.own_voice(row)
+                asked.append((places, row, self._of(row, voice)))
+        new = dict.fromkeys(one for _, _, sources in asked for one in sources if one not in self._sources)
+        for source, made in zip(new, self._write(list(new)), strict=True):
+            self._sources[source] = self._keep(made)
+        for places, row, sources in asked:
+            for number, source in enumerate(sources):
+                places.first[row, number], places.size[row, number] = self._sources[source], source.prompts
+
+    def _of(self, row: int, voice: Voice) -> list[Source]:
+        """Of (visit of one kind, first message), (..., following), (other kind, ...)."""
         first = self._population.scenario.seed << 32
         if voice.writer in CHARACTERS and not voice.shared:
             most, lot = CHARACTERS[voice.writer], (row * 0x9E3779B97F4A7C15) >> 20
             characters = [first + (1 << 29) + one for one in (lot % most, (lot >> 20) % most)]
             return [
-                self._source(Voice(voice.writer, seed), CHARACTER_PROMPTS // (1 + turn), turn)
+                _source(Voice(voice.writer, seed), CHARACTER_PROMPTS // (1 + turn), turn)
                 for seed in characters
                 for turn in (0, 1)
             ]
         if voice.shared:
-            return [self._source(voice, GROUP_PROMPTS * voice.templates, 0)] * 4
+            return [_source(voice, GROUP_PROMPTS * voice.templates, 0)] * 4
         usual = Voice(voice.writer, first + row % APPLICATIONS)
-        return [self._source(usual, APPLICATION_PROMPTS, 0), self._source(usual, APPLICATION_PROMPTS, 1)] * 2
+        return [_source(usual, APPLICATION_PROMPTS, 0), _source(usual, APPLICATION_PROMPTS, 1)] * 2
 
-    def _source(self, voice: Voice, prompts: int, turn: int) -> tuple[int, int]:
-        """First row and size."""
-        turn = turn if voice.writer in FREE_WRITERS else 0
-        if (voice, turn) not in self._sources:
-            self._sources[voice, turn] = self._write(voice, prompts, turn)
-        return self._sources[voice, turn]
-
-    def _write(self, voice: Voice, prompts: int, turn: int) -> tuple[int, int]:
-        write, made = WRITERS[voice.writer], []
-        lot = (voice.seed * 0x9E3779B97F4A7C15 >> 24) & 0xFFFFFF
-        for number in range(prompts):
-            event = number + lot * voice.templates << 16
-            said = write(voice.seed_of(event), lot + number // 3, turn, event)
-            made.append(self._fingerprinter.fingerprint(said.prompt, said.system))
-        free = voice.writer in FREE_WRITERS
-        heads, tails = (Counter(getattr(one, name) for one in made if not free) for name in _EDGES)
+    def _keep(self, made: Sequence[Fingerprint]) -> int:
+        """Their first row."""
         first = len(self.fingerprints)
-        while first + prompts > len(self.vectors):
+        while first + len(made) > len(self.vectors):
             self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
         for number, one in enumerate(made, first):
-            kept = msgspec.structs.replace(
-                one,
-                template_hash=one.template_hash if heads[one.template_hash] > 1 else None,
-                template_tail_hash=one.template_tail_hash if tails[one.template_tail_hash] > 1 else None,
-            )
-            self.fingerprints.append(kept)
-            self.vectors[number] = np.frombuffer(kept.prompt_embedding or bytes(DIMENSIONS), np.int8)
+            self.fingerprints.append(one)
+            self.vectors[number] = np.frombuffer(one.prompt_embedding or bytes(DIMENSIONS), np.int8)
             if self.fragments is not None:
-                self.fragments.append(_encode(kept)[1:-1].decode())
-        return first, prompts
+                self.fragments.append(_encode(one)[1:-1].decode())
+        return first
+
+
+def _source(voice: Voice, prompts: int, turn: int) -> Source:
+    return Source(voice, turn if voice.writer in FREE_WRITERS else 0, prompts)
 
 
 _EDGES = ("template_hash", "template_tail_hash")

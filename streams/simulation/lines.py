@@ -7,7 +7,7 @@ joined by column: there is no step for a single request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,9 +21,6 @@ from streams.simulation.traffic import Traffic
 from streams.simulation.usage import FAULTS, MODEL_NAMES, drawn
 
 Ints = NDArray[np.int64]
-
-MOST_CHUNKS = 32
-"""Of the bank's text, before they are joined."""
 
 
 def _texts(values: Iterable[str]) -> pa.Array:
@@ -76,7 +73,7 @@ class Lines:
     def __init__(self, traffic: Traffic, content: Content | None = None) -> None:
         self._traffic = traffic
         self._content = content
-        self._bank: list[pa.Array] = []
+        self._bank = _Bank()
         self.population = traffic.population
 
     def records(self, part: Slice) -> Iterator[tuple[bytes, bytes]]:
@@ -135,13 +132,43 @@ class Lines:
         if self._content is None or self._content.fragments is None:
             return []
         rows, fragments = self._content.rows(calls), self._content.fragments
-        known = sum(map(len, self._bank))
-        if len(fragments) > known:
-            self._bank.append(_texts(fragments[known:]))
-        if len(self._bank) > MOST_CHUNKS:
-            self._bank = [pa.concat_arrays(self._bank)]
-        found = pa.chunked_array(self._bank).take(pa.array(rows))
-        return [",", found.combine_chunks()]
+        self._bank.extend(fragments[len(self._bank) :])
+        return [",", self._bank.texts().take(pa.array(rows))]
+
+
+class _Bank:
+    """Texts in one piece of memory that grows at its end: from several Arrow takes by joining them first."""
+
+    def __init__(self) -> None:
+        self._data = np.empty(1 << 20, np.uint8)
+        self._ends = np.zeros(1 << 14, np.int64)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def extend(self, texts: Sequence[str]) -> None:
+        encoded = [text.encode() for text in texts]
+        data = np.frombuffer(b"".join(encoded), np.uint8)
+        first, size = int(self._ends[self._size]), self._size + len(encoded)
+        self._data = _roomy(self._data, first + len(data))
+        self._data[first : first + len(data)] = data
+        self._ends = _roomy(self._ends, size + 1)
+        lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+        self._ends[self._size + 1 : size + 1] = first + np.cumsum(lengths)
+        self._size = size
+
+    def texts(self) -> pa.Array:
+        """All of them."""
+        buffers = [None, pa.py_buffer(self._ends), pa.py_buffer(self._data)]
+        return pa.Array.from_buffers(pa.large_string(), self._size, buffers)
+
+
+def _roomy(values: NDArray[Any], size: int) -> NDArray[Any]:
+    """The same values with room for so many, twice as much as before where there was none."""
+    if size <= len(values):
+        return values
+    return np.concatenate([values, np.zeros(max(size, 2 * len(values)) - len(values), values.dtype)])
 
 
 def _joined(*columns: str | pa.Array) -> pa.Array:

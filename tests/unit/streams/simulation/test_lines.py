@@ -51,6 +51,20 @@ def test_content_adds_fingerprints_and_nothing_else(said):
     ]
 
 
+def test_who_writes_the_bank_changes_nothing(said):
+    """Sources can be written in other processes, all that a slice asks for at once."""
+    printer, asked = Fingerprinter(b"a secret of this test", "k1"), []
+
+    def write(sources):
+        asked.append(len(sources))
+        return [one.write(printer) for one in reversed(sources)][::-1]
+
+    traffic = Traffic(SCENARIO, text=False)
+    content = Content(traffic.population, printer, fragments=True, write=write)
+    assert events(Lines(traffic, content)) == said[1]
+    assert max(asked) > 1
+
+
 def test_accounts_of_a_source_share_a_template_and_others_do_not(said):
     population, found = said
     rows = {population.account_id(row): row for row in range(population.size)}
