@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import Any, TypeVar
@@ -91,3 +92,15 @@ def pool(shared: Any, processes: int | None = None) -> Iterator[Pool]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def ahead(tasks: Iterable[Callable[[], Result]], most: int = 2) -> Iterator[Result]:
+    """Results of tasks in their order, while `most` of the next ones are made and done in a thread."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(1) as thread:
+        for task in tasks:
+            waiting.append(thread.submit(task))
+            if len(waiting) > most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

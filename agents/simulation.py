@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from agents import bus
-from agents.parallel import Pool, pool
+from agents.parallel import Pool, ahead, pool
 from agents.readers import reader
 from agents.settings import Settings
 from schemas.errors import InvalidSetting
@@ -125,7 +125,7 @@ def _pairs(records: list[Record]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _drawn(lines: Lines) -> Iterator[Portion]:
-    for part in lines:
+    for part in ahead(draft.write for draft in lines.drafts()):
         yield Portion(int(part.time_ms[-1]), len(part.ends), part.data, partial(lines.records, part))
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import Content
 from streams.simulation.traffic import Traffic
-from streams.simulation.usage import FAULTS, MODEL_NAMES, drawn
+from streams.simulation.usage import FAULTS, MODEL_NAMES, Usage, drawn
 
 Ints = NDArray[np.int64]
 
@@ -82,25 +82,54 @@ class Lines:
         return zip(keys, part.lines, strict=True)
 
     def __iter__(self) -> Iterator[Slice]:
+        return (draft.write() for draft in self.drafts())
+
+    def drafts(self) -> Iterator[Draft]:
+        """Slices yet to be written, which may be done out of order and in other threads."""
         rng = np.random.default_rng(np.random.SeedSequence([self._traffic.scenario.seed, 3]))
         for calls in CallStream(self.population):
             if len(calls.time_ms):
-                yield self._written(calls, rng)
+                yield self._draft(calls, rng)
 
-    def _written(self, calls: Calls, rng: np.random.Generator) -> Slice:
+    def _draft(self, calls: Calls, rng: np.random.Generator) -> Draft:
         usage = drawn(self.population, calls, rng)
         rows, where = np.unique(calls.account, return_inverse=True)
         accounts = [self._traffic.account(row) for row in rows.tolist()]
         starts = _texts(one.constant.decode() + '"event_id":"evt-' for one in accounts)
         talks = np.array([one.talks for one in accounts])[where]
+        if self._content is None or self._content.fragments is None:
+            return Draft(calls, usage, starts, where, talks)
+        said = self._content.rows(calls)
+        self._bank.extend(self._content.fragments[len(self._bank) :])
+        return Draft(calls, usage, starts, where, talks, said, self._bank.texts())
+
+
+class Draft(NamedTuple):
+    """All that a slice says, in columns of numbers."""
+
+    calls: Calls
+    usage: Usage
+    starts: pa.Array
+    """What each of its accounts always sends."""
+    where: NDArray[np.intp]
+    """Of each request, its account's place among `starts`."""
+    talks: NDArray[np.bool_]
+    said: Ints | None = None
+    """Of each request, its words' place in `bank`."""
+    bank: pa.Array | None = None
+
+    def write(self) -> Slice:
+        """The slice. Nearly all of it is Arrow's work, which lets other threads run."""
+        calls, usage, talks = self.calls, self.usage, self.talks
         second, millisecond = np.divmod(calls.time_ms, 1000)
         seconds = np.arange(second.min(), second.max() + 1).astype("M8[s]")
         times = _texts(f'","time":"{one}' for one in np.datetime_as_string(seconds).tolist())
         again, served = calls.attempt > 0, usage.end_user >= 0
         thinks = _REASONING[usage.model] & ~calls.failed
         streams = usage.stream & ~calls.failed
+        said = [] if self.bank is None else [",", self.bank.take(pa.array(self.said))]
         data = _joined(
-            starts.take(pa.array(where)),
+            self.starts.take(pa.array(self.where)),
             _digits(calls.event),
             _where(again, ".", calls.attempt[again]),
             times.take(pa.array(second - second.min())),
@@ -120,20 +149,12 @@ class Lines:
             '"duration_s":',
             _digits(usage.duration_s),
             _where(streams, ',"time_to_first_chunk_s":', usage.first_s[streams]),
-            *self._said(calls),
+            *said,
             "}\n",
         )
         _, offsets, texts = data.buffers()
         ends = np.frombuffer(offsets, np.int64, len(data) + 1)[1:]
         return Slice(calls.time_ms, calls.account, memoryview(texts)[: int(ends[-1])], ends)
-
-    def _said(self, calls: Calls) -> list[str | pa.Array]:
-        """What the calls' words say, by the bank."""
-        if self._content is None or self._content.fragments is None:
-            return []
-        rows, fragments = self._content.rows(calls), self._content.fragments
-        self._bank.extend(fragments[len(self._bank) :])
-        return [",", self._bank.texts().take(pa.array(rows))]
 
 
 class _Bank:
