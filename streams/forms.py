@@ -6,7 +6,7 @@ or a tail of prompts that was also that of the prompt before) detectors of *cont
 others that show an innocent purpose (`streams.purpose`), and evidence of another nature must join it, where
 
 - it **comes and goes** as people do: several requests at a time and pauses between, but time to read answers,
-  in so many hours of a day and so many requests in two at most (`Visits`);
+  in so many hours of a day and so many requests in two at most (`Visits`); or there are too few to say;
 - and **others fill in the same form**: `FORM_ACCOUNTS` accounts that have rested, or as many of one
   organisation, or a crowd; or else it asks **so seldom** that it may be by hand, and rests, or has not been
   awake for long.
@@ -79,6 +79,10 @@ PLAIN = Visits(cv=1.2, hours=AWAKE_HOURS, requests=240, by_hand=120)
 """More for who comes and goes more plainly. Simulated as above: nine in ten of those who send two or three at
 a time, and of exponential gaps 3 in a thousand at 50 a day, 2 to 5 in a hundred at 100, 5 to 8 at 300 until
 there are 50 of them."""
+SELDOM = Visits(cv=0.0, hours=SITTINGS.hours, requests=24, by_hand=24)
+"""Who asks a dozen times a day says little by when he does; a harvest at this pace is one of many accounts or
+none."""
+LEVELS = (PLAIN, SITTINGS, SELDOM)
 HOUR_REQUESTS = 15
 """In the mean of the hours in which it asks anything: one in four minutes. One pause between two batches
 makes gaps as uneven as many visits do, but a batch is more in its hour."""
@@ -130,7 +134,7 @@ def come_and_go(table: AccountTable, slots: Slots, visits: Visits) -> NDArray[np
     seen = table.rows["cadence"][slots]
     # n times the sum of squares over the square of the sum is 1 + CV^2
     gaps, squares = seen["gaps"].astype(np.float64), seen["squares_ms2"].astype(np.float64)
-    varied: NDArray[np.bool_] = gaps * squares > (1 + visits.cv**2) * seen["sum_ms"].astype(np.float64) ** 2
+    varied: NDArray[np.bool_] = gaps * squares >= (1 + visits.cv**2) * seen["sum_ms"].astype(np.float64) ** 2
     unhurried = seen["quick"] <= QUICK_SHARE * gaps
     by_hour = table.rows["hour_requests"][slots].astype(np.int64)
     pace, hours = by_hour.sum(axis=1), (by_hour > 0).sum(axis=1)
@@ -194,11 +198,11 @@ class Forms:
     ) -> Floats:
         """What scores (m, d) at events of the given hours are worth, by the forms that each account fills
         in."""
-        plain, excused = (come_and_go(table, slots, visits) for visits in (PLAIN, SITTINGS))
-        excused |= plain
+        levels = np.stack([come_and_go(table, slots, visits) for visits in LEVELS])
+        excused: NDArray[np.bool_] = levels.any(axis=0)
         excused &= (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
         for number in np.flatnonzero(excused).tolist():
-            visits = PLAIN if plain[number] else SITTINGS
+            visits = LEVELS[int(levels[:, number].argmax())]
             excused[number] = self._explained(table, int(slots[number]), int(hours[number]), visits)
         capped = excused[:, None] & self._content
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)

@@ -132,6 +132,16 @@ def test_who_fills_in_what_many_do_is_excused_and_alone_he_is_not() -> None:
     assert "busy" not in found(events(alone | crowd(8), share=1.0))
 
 
+def test_when_somebody_asks_says_nothing_where_it_is_seldom() -> None:
+    """Single requests of waking hours: a dozen a day are a person's, two dozen may be a machine's."""
+    times: dict[str, Sequence[datetime]] = {}
+    for a_day in (10, 24):
+        dice = random.Random(a_day)
+        hours = sorted(dice.uniform(8, 20) + 24 * day for day in range(DAYS) for _ in range(a_day))
+        times[f"{a_day} a day"] = [DAY_ONE + timedelta(hours=hour) for hour in hours]
+    assert found(events(times, share=1.0)) == {"24 a day"}
+
+
 def test_nobody_reads_answers_in_a_second() -> None:
     """Bursts vary as visits do, but ask before the answer can have been read."""
     visits = sittings(7, 4)
