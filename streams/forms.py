@@ -199,9 +199,9 @@ class Forms:
         """What scores (m, d) at events of the given hours are worth, by the forms that each account fills
         in."""
         levels = np.stack([come_and_go(table, slots, visits) for visits in LEVELS])
-        excused: NDArray[np.bool_] = levels.any(axis=0)
-        excused &= (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
-        for number in np.flatnonzero(excused).tolist():
+        loud = (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
+        excused = np.zeros(len(nats), np.bool_)
+        for number in np.flatnonzero(loud & levels.any(axis=0)).tolist():
             visits = LEVELS[int(levels[:, number].argmax())]
             excused[number] = self._explained(table, int(slots[number]), int(hours[number]), visits)
         capped = excused[:, None] & self._content
