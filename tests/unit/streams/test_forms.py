@@ -15,9 +15,10 @@ from streams.account_plane import AccountPlane
 from streams.calibration import WINDOW_HOURS, Calibration, Marks
 from streams.config import DetectionConfig
 from streams.fingerprint import Fingerprinter
-from streams.forms import CROWD_ACCOUNTS, FORM_ACCOUNTS, PLAIN, Forms
+from streams.forms import CROWD_ACCOUNTS, FORM_ACCOUNTS, Forms
 from streams.simulation.text.grammar import Dice
 from streams.simulation.text.writers import WRITERS
+from streams.visits import PLAIN
 
 HOUR, FORM = 1000, 77
 CONTENT = np.array([True, False])
