@@ -2,9 +2,9 @@
 
 Told by when it asks alone, from columns that other modules keep (`streams.detectors.cadence`, the rings of
 hours). `LEVELS` go from the plainest visits, of which more are allowed, to so few requests that nothing can
-be said. Machines that send at random are caught by the variation of their gaps, bursts by gaps too short to read
-an answer in, batches by requests of an hour, all that never sleeps by its hours. Real people's request times
-with accounts are public nowhere: limits come from simulated visits with the pauses of a public trace.
+be said. Machines that send at random are told by the variation of their gaps, bursts by gaps too short to
+read an answer in, batches by requests of an hour, all that never sleeps by its hours. Real people's request
+times with accounts are public nowhere: limits come from simulated visits with the pauses of a public trace.
 """
 
 from __future__ import annotations
