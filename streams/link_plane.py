@@ -19,7 +19,7 @@ from schemas.errors import IncompatibleState
 from schemas.evidence import GroupReport, HourMark, LinkEvidence, LinkKind
 from streams.config import DetectionConfig
 from streams.group_report import Told, group_report
-from streams.group_statistics import SIZE_EXPONENTS, Verdict, judge
+from streams.group_statistics import FEWEST_MEMBERS, SIZE_EXPONENTS, Verdict, judge
 from streams.hour_marks import NEVER, HourMarks
 from streams.link_sample import LinkSample
 from streams.link_store import FORGET_HOURS, Change, LinkStore
@@ -151,7 +151,10 @@ class LinkPlane(LinkStore):
         ordinary = self._ordinary()
         for tenant_id in sorted(met):
             place = self.place(tenant_id)
-            place.gather(self.table.rows[found.get(tenant_id, [])], self.reference, hour)
+            known = found.get(tenant_id, [])
+            if len(known) >= FEWEST_MEMBERS:
+                others = self._by_tenant(lately & ~rows["found"]).get(tenant_id, [])
+                place.gather(self.table.rows[known], self.table.rows[others], self.reference, hour)
             place.gather_sleepless(
                 self.table.rows[awake.get(tenant_id, [])], ordinary, self.reference, hour
             )

@@ -36,6 +36,7 @@ from streams.hashing import hash64
 from streams.reference import (
     FEWEST_ACCOUNTS,
     FEWEST_PROMPTS,
+    FEWEST_TOGETHER,
     STEADY,
     Reference,
     directions,
@@ -56,6 +57,8 @@ BASELINE_AGE_HOURS = DELAY_HOURS + 23
 FEWEST_BASELINE = 400
 NEIGHBOURS = (1, 4, 16, 64)
 SEED_NATS = 30.0
+FOUND_OF_ALIKE = 0.25
+"""Of the accounts that write like some that were found by themselves, how many must be found."""
 FEWEST_NEAR = 12
 PURITY = 10.0
 """Today's accounts in the ball are at least so many times those expected: nine in ten of them are strange."""
@@ -152,16 +155,18 @@ class MeetingPlace:
                 del self.groups[value]
         return touched
 
-    def gather(self, rows: Rows, reference: Reference, hour: int) -> None:
+    def gather(self, rows: Rows, others: Rows, reference: Reference, hour: int) -> None:
         """Put accounts that were found by themselves into groups where they write alike. They are few, so no
-        baseline is needed to say that it is no chance."""
+        baseline is needed to say that it is no chance. Where most who write like them are `others`, whom
+        nobody has found, it is an application, and they are its busiest users."""
         while len(rows) >= FEWEST_MEMBERS:
             core, measure = largest_alike(rows, reference)
             if measure.nats < NEEDED:
                 return
             names = rows["account"][core]
-            for name in sorted(names.tolist()):
-                self._join(name, Ball(measure.nats, names), hour)
+            if len(names) >= FOUND_OF_ALIKE * (len(names) + _alike(others, rows[core], reference)):
+                for name in sorted(names.tolist()):
+                    self._join(name, Ball(measure.nats, names), hour)
             rows = rows[~core]
 
     def gather_sleepless(self, rows: Rows, others: Rows, reference: Reference, hour: int) -> None:
@@ -316,3 +321,10 @@ def _by_level(rows: Rows) -> list[tuple[int, Rows]]:
     """Summaries by place in `LEVELS`; without those of too few prompts."""
     places = np.searchsorted(np.array(LEVELS), rows["prompts"], side="right") - 1
     return [(int(place), rows[places == place]) for place in np.unique(places) if place >= 0]
+
+
+def _alike(others: Rows, core: Rows, reference: Reference) -> int:
+    """How many others write like most of a core."""
+    others = others[others["prompts"] >= FEWEST_TOGETHER]
+    unit, far = (directions(some, reference.mean()) for some in (core, others))
+    return int((2 * (far @ unit.T > reference.alike).sum(axis=1) > len(core)).sum())

@@ -107,3 +107,20 @@ def test_accounts_that_never_sleep_and_write_alike_need_no_baseline(
     rows["hourly"][ORDINARY:, 1:13] = 0
     place.gather_sleepless(awake, rows, reference, FOUND)
     assert place.groups == {}
+
+
+@pytest.mark.parametrize(("others_alike", "groups"), [(0, 1), (20, 1), (60, 0)])
+def test_few_of_many_who_write_alike_are_no_operators_accounts(others_alike: int, groups: int) -> None:
+    """Ten accounts found by themselves, among others who write of the same and have not been found."""
+    rng = np.random.default_rng(0)
+    size = ORDINARY + 10
+    rows = np.zeros(size, ROW)
+    rows["account"], rows["prompts"] = np.arange(size), 24
+    rows["mean"] = rng.normal(0, 20, (size, 256)).clip(-127, 127)
+    subject = rng.normal(0, 20, 256)
+    same = np.r_[ORDINARY:size, :others_alike]
+    rows["mean"][same] = (subject + rng.normal(0, 3, (len(same), 256))).clip(-127, 127)
+    place = MeetingPlace("default")
+    reference = Reference(accounts=ORDINARY, centre=np.zeros(256).tobytes())
+    place.gather(rows[ORDINARY:], rows[:ORDINARY], reference, FOUND)
+    assert [group.core for group in place.groups.values()] == groups * [{*range(ORDINARY, size)}]
