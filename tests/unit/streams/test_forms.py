@@ -123,7 +123,7 @@ def crowd(size: int) -> dict[str, Sequence[datetime]]:
 
 
 def test_a_form_of_ones_own_is_filled_in_by_hand_where_it_is_seldom() -> None:
-    seldom: dict[str, Sequence[datetime]] = {"seldom": sittings(7, 4), "busy": sittings(99, 24)}
+    seldom: dict[str, Sequence[datetime]] = {"seldom": sittings(7, 4), "busy": sittings(99, 18)}
     assert found(events(seldom, share=1.0)) == {"busy"}
 
 
