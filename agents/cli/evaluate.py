@@ -186,8 +186,8 @@ def accounts(
     """Accounts: how soon attackers are found, and how many others are, every innocent look-alike apart.
 
     Benign accounts, real conversations and ServeGen customers of the test are others than those of the
-    calibration days before it. Identity is simulated. The figures of a long run are in the file while it goes
-    on: those of the parts of the world that are done.
+    calibration days before it. Identity is simulated. The figures of a long run are in the files while it
+    goes on: those of the parts of the world that are done.
     """
     spending = Spending()
     options = Options(
@@ -210,7 +210,10 @@ def accounts(
         for share in workers.map(_share, range(options.shares), step):
             done.append(share)
             result = figures(options, done)
-            write_json(json_out, result.published() | {"parts": [len(done), options.shares]})
+            parts = {"parts": [len(done), options.shares]}
+            write_json(json_out, result.published() | parts)
+            if details is not None:
+                write_json(details, msgspec.to_builtins(result) | parts)
     spent = spending.so_far()
     cost = {"cost": msgspec.to_builtins(spent)}
     write_json(json_out, result.published() | cost)
