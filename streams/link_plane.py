@@ -148,13 +148,14 @@ class LinkPlane(LinkStore):
         rows = self.table.rows[: len(self.table.keys)]
         lately = rows["met"] & (rows["hour"] > hour - DAY_HOURS)
         found, awake = self._by_tenant(lately & rows["found"]), self._by_tenant(lately & sleepless(rows))
+        several = {tenant_id for tenant_id, slots in found.items() if len(slots) >= FEWEST_MEMBERS}
+        others = self._by_tenant(lately & ~rows["found"]) if several else {}
         ordinary = self._ordinary()
         for tenant_id in sorted(met):
             place = self.place(tenant_id)
-            known = found.get(tenant_id, [])
-            if len(known) >= FEWEST_MEMBERS:
-                others = self._by_tenant(lately & ~rows["found"]).get(tenant_id, [])
-                place.gather(self.table.rows[known], self.table.rows[others], self.reference, hour)
+            if tenant_id in several:
+                mine, not_found = (self.table.rows[one.get(tenant_id, [])] for one in (found, others))
+                place.gather(mine, not_found, self.reference, hour)
             place.gather_sleepless(
                 self.table.rows[awake.get(tenant_id, [])], ordinary, self.reference, hour
             )
