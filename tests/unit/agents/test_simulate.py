@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from agents import parallel, simulation
 from agents.cli.simulate import simulate
 from agents.scenarios import load
 from agents.settings import load as load_settings
@@ -93,3 +94,23 @@ def test_a_world_is_sized_by_its_accounts() -> None:
     assert (small.seed, small.duration_s) == (4, 86_400)
     assert small.campaigns[0].accounts == 250
     assert sized(Scenario(accounts=5), seed=0) == Scenario(accounts=5)
+
+
+def test_a_bank_written_by_other_processes_is_the_same(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large worlds are written so; here the limits are lowered until a small one is."""
+    scenario, settings = sized(load(str(world)), seed=1), load_settings(None)
+    to_folder(scenario, Words.FINGERPRINTS, settings, tmp_path / "alone")
+    opened = []
+
+    def counted(value: object) -> object:
+        opened.append(value)
+        return parallel.pool(value, 2)
+
+    monkeypatch.setattr(simulation, "pool", counted)
+    monkeypatch.setattr(simulation, "_FEW_SOURCES", 0)
+    to_folder(scenario, Words.FINGERPRINTS, settings, tmp_path / "together")
+    assert len(opened) == 1
+    alone, together = ((tmp_path / name / EVENTS).read_bytes() for name in ("alone", "together"))
+    assert alone == together

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -149,6 +150,18 @@ def test_nobody_reads_answers_in_a_second() -> None:
     bursts = [visits[n - n % 3] + timedelta(seconds=n % 3) for n in range(len(visits))]
     both: dict[str, Sequence[datetime]] = {"person": visits, "bursts": bursts}
     assert found(events(both, share=1.0)) == {"bursts"}
+
+
+def test_a_clients_retry_is_no_haste() -> None:
+    """The same haste, but what is asked again had failed."""
+    visits = sittings(7, 4)
+    twice = [time + timedelta(seconds=n) for time in visits for n in (0, 1)]
+    of = events({"asks twice": twice, "tries again": twice}, share=1.0)
+    failed = {f"tries again-{place}" for place in range(0, len(twice), 2)}
+    of = [
+        msgspec.structs.replace(one, status="failure") if one.event_id in failed else one for one in of
+    ]
+    assert found(of) == {"asks twice"}
 
 
 def test_on_the_first_day_nobody_need_have_slept() -> None:
