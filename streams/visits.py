@@ -23,8 +23,8 @@ from streams.calibration import WINDOW_HOURS
 Slots = NDArray[np.intp]
 
 REST_HOURS = 6
-"""Longest pause between two uses of a form that a machine may have: 25 requests a day around the clock leave
-a longer one in one day of twenty."""
+"""Longest pause that a machine may have between two hours in which it asks: 25 requests a day around the
+clock leave a longer one in one day of twenty."""
 AWAKE_HOURS = 18
 """From its first request to its last, an account that comes and goes plainly need not have rested: nobody who
 began in the morning has slept by the evening."""
@@ -37,7 +37,7 @@ class Visits(NamedTuple):
     """Least coefficient of variation of the gaps between requests, those of more than an hour counted as one
     (`streams.detectors.cadence`)."""
     hours: int
-    """Most hours of a day in which somebody fills in a form."""
+    """Most hours of a day in which somebody asks, or fills in a form that others do."""
     requests: int
     """Most of two days, of all kinds."""
     by_hand: int
@@ -101,7 +101,8 @@ def come_and_go(table: AccountTable, slots: Slots, visits: Visits) -> NDArray[np
     gaps, squares = seen["gaps"].astype(np.float64), seen["squares_ms2"].astype(np.float64)
     varied: NDArray[np.bool_] = gaps * squares >= (1 + visits.cv**2) * seen["sum_ms"].astype(np.float64) ** 2
     rows = table.rows
-    # who fails is asked again at once by his client
+    # A client asks again at once for what failed. Quick gaps are forgotten in time and failures are not, so
+    # an old account has more leave.
     failed = rows["events"][slots].astype(np.int64) - rows["completed"][slots]
     unhurried: NDArray[np.bool_] = seen["quick"] - failed <= QUICK_SHARE * gaps
     by_hour = rows["hour_requests"][slots].astype(np.int64)

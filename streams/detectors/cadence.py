@@ -22,7 +22,7 @@ LONGEST_GAP_MS = HOUR_MS
 """A longer pause counts as this long."""
 
 QUICK_MS = 5_000
-"""Hardly anybody reads an answer and asks again in less (`streams.forms`)."""
+"""Hardly anybody reads an answer and asks again in less (`streams.visits`)."""
 
 MEMORY_GAPS = 512
 """Sums are halved when they hold this many gaps, so that a change of habit shows."""
