@@ -11,7 +11,7 @@ import asyncio
 import struct
 import time
 from binascii import crc32
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -80,7 +80,9 @@ def _broker_time(record: ConsumerRecord) -> datetime | None:
 class Reader(Protocol):
     """Reads the raw records of one format, see `streams.ingest.Ingest`."""
 
-    def read(self, payload: bytes, *, now_ms: int) -> RequestEvent | None: ...
+    def read_many(
+        self, payloads: Iterable[bytes], *, now_ms: int
+    ) -> list[RequestEvent | Rejected | None]: ...
 
 
 class IngestAgent:
@@ -134,13 +136,11 @@ class IngestAgent:
         put, now_ms = self._outbox.put, round(time.time() * 1000)
         rejected = skipped = 0
         started = time.perf_counter()
-        for record in run.value:
-            try:
-                event = self._read(reader, record, now_ms)
-            except Rejected as error:
+        for record, event in zip(run.value, self._read(reader, run.value, now_ms), strict=True):
+            if isinstance(event, Rejected):
                 rejected += 1
-                put_dead_letter(self._outbox, error, record, "ingest")
-                self._metrics.dead_letters.labels("ingest", type(error).__name__).inc()
+                put_dead_letter(self._outbox, event, record, "ingest")
+                self._metrics.dead_letters.labels("ingest", type(event).__name__).inc()
                 continue
             if event is None:  # carries no request by design, such as a CSV header
                 skipped += 1
@@ -157,13 +157,15 @@ class IngestAgent:
         self._metrics.run_seconds.labels("ingest").observe(time.perf_counter() - started)
 
     @staticmethod
-    def _read(reader: Reader, record: ConsumerRecord, now_ms: int) -> RequestEvent | None:
+    def _read(
+        reader: Reader, records: Sequence[ConsumerRecord], now_ms: int
+    ) -> list[RequestEvent | Rejected | None]:
         try:
-            return reader.read(record.value or b"", now_ms=now_ms)
-        except Rejected:
-            raise
+            return reader.read_many([record.value or b"" for record in records], now_ms=now_ms)
         except Exception as error:
             # A defect of an adapter. One record must not stop the fleet, again and again after each restart.
-            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            log.exception("adapter failed", **where)
-            raise MalformedRecord(f"the adapter failed: {error!r}") from error
+            if len(records) > 1:
+                return [IngestAgent._read(reader, [record], now_ms)[0] for record in records]
+            where = {"topic": records[0].topic, "partition": records[0].partition}
+            log.exception("adapter failed", offset=records[0].offset, **where)
+            return [MalformedRecord(f"the adapter failed: {error!r}")]

@@ -19,7 +19,7 @@ from typing import BinaryIO, Protocol, TypeVar
 import msgspec
 
 from agents.controls import Controls
-from agents.event_files import LINE_LIMIT_BYTES, EventFile
+from agents.event_files import LINE_LIMIT_BYTES, EventFile, Line
 from agents.readers import reader
 from agents.settings import Settings
 from schemas.dead_letter import dead_letter, encode_dead_letter
@@ -42,6 +42,8 @@ RUN_EVENTS = 32_768
 
 
 TELL_LINES = 1_000
+LOT_BYTES = 1 << 20
+"""Of a file, read together."""
 
 
 class Outputs(msgspec.Struct):
@@ -151,22 +153,24 @@ class Replay:
 
     def _events(self, file: EventFile, tell: Callable[[], None]) -> Iterator[RequestEvent]:
         """Events of one file; its bad lines go to the dead letters."""
-        done, read, now_ms = self.done, self._ingest.read, self._now_ms
-        for line in file.lines():
-            done.lines += 1
-            if done.lines % TELL_LINES == 0:
-                tell()
-            try:
-                if len(line.payload) > LINE_LIMIT_BYTES:
-                    raise MalformedRecord(f"Line longer than {LINE_LIMIT_BYTES} bytes")
-                event = read(line.payload, now_ms=now_ms)
-            except Rejected as error:
-                self._reject(error, file.path, line.number, line.payload)
-                continue
-            if event is None:
-                done.skipped += 1
-            else:
-                yield event
+        done = self.done
+        for lot in _lots(file.lines()):
+            fit = [line.payload for line in lot if len(line.payload) <= LINE_LIMIT_BYTES]
+            found = iter(self._ingest.read_many(fit, now_ms=self._now_ms))
+            for line in lot:
+                done.lines += 1
+                if done.lines % TELL_LINES == 0:
+                    tell()
+                if len(line.payload) <= LINE_LIMIT_BYTES:
+                    event = next(found)
+                else:
+                    event = MalformedRecord(f"Line longer than {LINE_LIMIT_BYTES} bytes")
+                if isinstance(event, Rejected):
+                    self._reject(event, file.path, line.number, line.payload)
+                elif event is None:
+                    done.skipped += 1
+                else:
+                    yield event
 
     def _reject(self, error: Rejected, path: Path, number: int, payload: bytes) -> None:
         self.done.rejected += 1
@@ -224,6 +228,19 @@ class Replay:
         self.done.late = sum(one["late_events"] for one in stats)
         self.done.duplicates = sum(one["duplicate_events"] for one in stats)
         self.done.accounts = sum(one["accounts"] for one in stats)
+
+
+def _lots(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Lines to be read together, of `LOT_BYTES` and one line more at most."""
+    lot: list[Line] = []
+    size = 0
+    for line in lines:
+        lot.append(line)
+        size += len(line.payload)
+        if size >= LOT_BYTES:
+            yield lot
+            lot, size = [], 0
+    yield lot
 
 
 class Timed(Protocol):

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from streams import links
 from streams.account_table import AccountTable
-from streams.features import GROUP, SCALE
+from streams.features import SCALE
 from streams.segment import Segment, stretch_lengths, stretches
+from streams.structure import GROUP
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]

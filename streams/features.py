@@ -15,7 +15,7 @@ dims   group            weight  what is hashed
 A word's 64 random signs are the bits of a keyed hash of it, so a group is a sign projection of the set of
 words: inner products are kept up to a relative error of about 1/sqrt(64) (SOURCE: D. Achlioptas,
 "Database-friendly random projections", 2003; K. Weinberger et al., "Feature hashing", 2009). Structure is
-not secret and uses fixed signs. No inverse document frequency and no random Fourier features: both cost
+not secret, see `streams.structure`. No inverse document frequency and no random Fourier features: both cost
 power on diverse prompts. No model, no download.
 
 `SCALE` turns a stored byte back into a number: ``x = int8 / SCALE``; group lengths are then 1, 2, 1, 1.
@@ -24,8 +24,7 @@ All sums are exact integers before the one division, so a vector is the same on 
 
 from __future__ import annotations
 
-import unicodedata
-from functools import cache
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -33,9 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams import capability, language
+from streams.ragged import starts, sums
+from streams.structure import BRACKET, FOREIGN, GROUP, OPERATOR, character_classes, signs, structure
 from streams.words import LIMIT_CHARS
 
-GROUP = 64
 DIMENSIONS = 4 * GROUP
 SCALE = 128.0
 FIRST_WORDS = 6
@@ -48,143 +48,29 @@ WORD_CHARS = 32
 """Longer words (base64, hashes) are told apart by their first characters, so that the cache stays small."""
 
 _FACTORS = np.array([1.0, 2.0, 1.0, 1.0]) * SCALE
-# One cached row: signs, cues, votes. Side by side, so that one product sums all three.
+# One cached row: signs, cues, votes. Side by side, so that one sum is taken of all three.
 _CUES = slice(GROUP, GROUP + capability.COLUMNS)
 _VOTES = slice(_CUES.stop, _CUES.stop + len(language.LANGUAGES))
 
-# Character classes of the structure group.
-_LETTER, _UPPER, _DIGIT, _SPACE, _LINE, _STOP, _QUESTION, _COMMA, _COLON = range(9)
-_QUOTE, _BRACKET, _OPERATOR, _DASH, _FOREIGN, _SYMBOL = range(9, 15)
-_CLASSES = 15
-_CLASS_OF = {
-    _LINE: "\n\r\u2028\u2029",
-    _STOP: ".!…。！",
-    _QUESTION: "?？¿؟",
-    _COMMA: ",;、，；،",
-    _COLON: ":：",
-    _QUOTE: "\"'`‘’“”„«»「」『』",
-    _BRACKET: "()[]{}<>（）【】《》",
-    _OPERATOR: "=+*/\\|&^%$#@~_",
-    _DASH: "-–—•·",
-}
-
-_MARKS: tuple[str, ...] = (
-    "\n- ", "\n* ", "\n1", "\n#", "\n\n", "\n\n\n", ":\n", "\t", "    ", "```", "**", "\\", "{{", "</", "://",
-    "|", "_", "...",
-)  # fmt: skip
-
-_STEPS = 16
-"""A measured quantity falls between two bins; its weight is split over both in sixteenths."""
-_BINS = 2 * 24
-_QUANTITIES = 4 + _CLASSES
-
 
 class Measured(NamedTuple):
-    """What one pass over a prompt yields."""
+    """What one pass over some prompts yields."""
 
-    vector: NDArray[np.int8]
-    """(4, `GROUP`)."""
+    vectors: NDArray[np.int8]
+    """(n, 4, `GROUP`)."""
     word_hashes: NDArray[np.uint64]
-    """Keyed 64-bit hash of each word, in order."""
-    distinct: int
-    """Number of distinct words."""
-    cues: list[float]
+    """Keyed 64-bit hash of each word, in order, those of all prompts; a prompt with fewer words than were
+    asked for ends in zeros."""
+    sizes: list[int]
+    """How many of these each prompt has."""
+    distinct: list[int]
+    """Number of distinct words of each."""
+    cues: list[list[float]]
     """`streams.capability.word_cues` summed over distinct words."""
-    votes: list[float]
+    votes: list[list[float]]
     """`streams.language.votes` summed over distinct words."""
-    code_marks: int
-    foreign_chars: int
-
-
-def bits(hashes: NDArray[np.uint64]) -> NDArray[np.uint8]:
-    """The 64 bits of each hash, (n, 64), in the order in which `np.packbits` packs them."""
-    return np.unpackbits(hashes.view(np.uint8)).reshape(-1, GROUP)
-
-
-def _signs(hashes: NDArray[np.uint64]) -> NDArray[np.float32]:
-    """Bits to -1 and +1, (n, `GROUP`)."""
-    return bits(np.ascontiguousarray(hashes)).astype(np.float32) * 2 - 1
-
-
-def _fixed_signs(names: list[str]) -> NDArray[np.float32]:
-    digests = b"".join(blake2b(name.encode(), digest_size=GROUP // 8).digest() for name in names)
-    return _signs(np.frombuffer(digests, np.uint64))
-
-
-def _structure_rows() -> NDArray[np.float32]:
-    """One row per state of a structure feature: quantities in sixteenths of bins, marks, edge characters."""
-    bins = _fixed_signs([f"{q}:{b}" for q in range(_QUANTITIES) for b in range(_BINS + 1)])
-    bins = bins.reshape(_QUANTITIES, _BINS + 1, 1, GROUP)
-    upper = np.arange(_STEPS, dtype=np.float32)[:, None]
-    between = (_STEPS - upper) * bins[:, :-1] + upper * bins[:, 1:]
-    names = [f"mark:{mark}" for mark in _MARKS]
-    names += [f"{edge}:{c}" for edge in ("first", "last") for c in range(256)]
-    return np.concatenate([between.reshape(-1, GROUP), _fixed_signs(names) * _STEPS])
-
-
-_ROWS = _structure_rows()
-_SPAN = _BINS * _STEPS
-_QUANTITY_BASE = np.arange(_CLASSES) * _SPAN
-_LENGTH_BASE = _CLASSES * _SPAN
-_MARK_BASE = _QUANTITIES * _SPAN
-_FIRST_BASE = _MARK_BASE + len(_MARKS)
-_LAST_BASE = _FIRST_BASE + 256
-_ONES = np.ones(LIMIT_CHARS, np.float32)
-
-
-@cache
-def _classes(size: int) -> NDArray[np.uint8]:
-    """Character class of every code point below `size`."""
-    table = np.full(size, _SYMBOL, np.uint8)
-    for code in range(size):
-        category = unicodedata.category(chr(code))
-        if category[0] in "LM":
-            table[code] = _FOREIGN if code >= 0x250 else _UPPER if category == "Lu" else _LETTER
-        elif category == "Nd":
-            table[code] = _DIGIT
-        elif category[0] == "Z" or code == 9:
-            table[code] = _SPACE
-    for character_class, characters in _CLASS_OF.items():
-        for character in characters:
-            if ord(character) < size:
-                table[ord(character)] = character_class
-    return table
-
-
-def _log2(value: int) -> int:
-    """Logarithm to base 2 in sixteenths, piecewise linear and exact in integers; 0 for 0."""
-    value += 1
-    whole = value.bit_length() - 1
-    return _STEPS * whole + (value << 4 >> whole) - _STEPS
-
-
-def _structure(text: str) -> tuple[NDArray[np.float32], list[int]]:
-    """Unnormalised structure group and the counts per character class of a raw text."""
-    if text.isascii():
-        counts = np.bincount(_classes(128).take(np.frombuffer(text.encode(), np.uint8)), minlength=_CLASSES)
-    else:
-        wide = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-        counts = np.bincount(_classes(0x10000).take(np.minimum(wide, 0xFFFF)), minlength=_CLASSES)
-    # The square root spreads small shares: 1 % and 2 % of digits differ more than 31 % and 32 %.
-    shares = np.sqrt(counts * (65536.0 / (len(text) or 1))).astype(np.intp)
-    states: list[int] = (shares + _QUANTITY_BASE).tolist()
-    body = text.strip()
-    first_line = body.find("\n")
-    lengths = (
-        2 * _log2(len(text)),
-        3 * _log2(text.count("\n")),
-        3 * _log2(first_line if first_line >= 0 else len(body)) // 2,
-        3 * _log2(len(body) - 1 - body.rfind("\n")) // 2,
-    )
-    base = _LENGTH_BASE
-    for length in lengths:
-        states.append(base + min(length, _SPAN - 1))
-        base += _SPAN
-    states += [position for position, mark in enumerate(_MARKS, _MARK_BASE) if mark in text]
-    if body:
-        states += (_FIRST_BASE + min(ord(body[0]), 255), _LAST_BASE + min(ord(body[-1]), 255))
-    group: NDArray[np.float32] = _ONES[: len(states)] @ _ROWS.take(states, axis=0)
-    return group, counts.tolist()
+    code_marks: list[int]
+    foreign_chars: list[int]
 
 
 class FeatureMap:
@@ -199,51 +85,77 @@ class FeatureMap:
         self._cues = capability.word_cues()
         self._votes = language.votes()
         self._index = _WordIndex()
-        self._rows = np.zeros((WORD_CACHE, _VOTES.stop), np.float32)
-        self._hashes = np.zeros(WORD_CACHE, np.uint64)
-        self._short = np.zeros(WORD_CACHE, np.float32)
-        # Weight of each word in each group; only the row of short words differs between prompts.
+        # the last row stays zero: no word
+        self._rows = np.zeros((WORD_CACHE + 1, _VOTES.stop), np.float32)
+        self._hashes = np.zeros(WORD_CACHE + 1, np.uint64)
+        self._short = np.zeros(WORD_CACHE + 1, np.float32)
+        # Weight of each word of one prompt in each group; only the row of short words differs.
         self._weights = np.zeros((4, LIMIT_CHARS), np.float32)
         self._weights[0] = 1.0
         self._weights[3, :FIRST_WORDS] = 1.0
 
-    def measure(self, text: str, words: list[str]) -> Measured:
+    def measure(self, texts: Sequence[str], words: Sequence[Sequence[str]], fewest: int) -> Measured:
         """Everything the cache of words helps with, in one pass.
 
         Args:
-            text: the raw (excerpted) prompt.
-            words: its folded words, at most `LIMIT_CHARS`.
+            texts: raw (excerpted) prompts.
+            words: the folded words of each, at most `LIMIT_CHARS` together.
+            fewest: least number of word hashes of a prompt that has any words.
         """
         if len(self._index) + LIMIT_CHARS > WORD_CACHE:
             self._index.clear()
         row_of = self._index.__getitem__
-        # A word counts once however often it comes: counts follow the length and the topic of a text, which
-        # vary within one source; which words it uses at all varies less.
-        distinct = np.array(list(map(row_of, dict.fromkeys(words))), np.intp)
+        every: list[int] = []
+        each: list[int] = []
+        counts, sizes = [], []
+        for said in words:
+            # A word counts once however often it comes: counts follow the length and the topic of a text,
+            # which vary within one source; which words it uses at all varies less.
+            once = dict.fromkeys(said)
+            counts.append(len(once))
+            each += map(row_of, once)
+            every += map(row_of, said)
+            missing = max(fewest - len(said), 0) if said else 0
+            every += [WORD_CACHE] * missing
+            sizes.append(len(said) + missing)
         if self._index.unlearnt:
             self._learn()
-        index = distinct
-        if len(distinct) < len(words):
-            index = np.array(list(map(row_of, words)), np.intp)
-        weights = self._weights[:, : len(distinct)]
-        weights[2] = self._short.take(distinct)
-        sums = weights @ self._rows.take(distinct, axis=0)
-        groups = sums[:, :GROUP].astype(np.float64)
-        groups[1], counts = _structure(text)
-        lengths = np.sqrt(np.einsum("ij,ij->i", groups, groups))
-        groups *= (_FACTORS / np.maximum(lengths, 1.0))[:, None]
+        classes = character_classes(texts)
+        groups, speech = self._projected(np.array(each, np.intp), np.array(counts))
+        groups[:, 1] = structure(texts, classes)
+        lengths = np.sqrt(np.einsum("nij,nij->ni", groups, groups))
+        groups *= (_FACTORS / np.maximum(lengths, 1.0))[:, :, None]
         np.minimum(groups, 127.0, out=groups)
         np.maximum(groups, -127.0, out=groups)
-        speech: list[float] = sums[0].tolist()
         return Measured(
-            vector=np.rint(groups).astype(np.int8),
-            word_hashes=self._hashes.take(index),
-            distinct=len(distinct),
-            cues=speech[_CUES],
-            votes=speech[_VOTES],
-            code_marks=counts[_BRACKET] + counts[_OPERATOR],
-            foreign_chars=counts[_FOREIGN],
+            vectors=np.rint(groups).astype(np.int8),
+            word_hashes=self._hashes.take(np.array(every, np.intp)),
+            sizes=sizes,
+            distinct=counts,
+            cues=speech[:, _CUES].tolist(),
+            votes=speech[:, _VOTES].tolist(),
+            code_marks=(classes[:, BRACKET] + classes[:, OPERATOR]).tolist(),
+            foreign_chars=classes[:, FOREIGN].tolist(),
         )
+
+    def _projected(
+        self, index: NDArray[np.intp], counts: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Sums over the distinct words of each prompt: of signs by group, that of structure left out, and of
+        whole rows."""
+        rows = self._rows.take(index, axis=0)
+        if len(counts) == 1:  # as gateways do it; a product of matrices takes a third of the time
+            weights = self._weights[:, : len(index)]
+            weights[2] = self._short.take(index)
+            whole = weights @ rows
+            return whole[None, :, :GROUP].astype(np.float64), whole[:1]
+        speech = sums(rows, counts)
+        place = np.arange(len(index)) - np.repeat(starts(counts), counts)
+        groups = np.zeros((len(counts), 4, GROUP))
+        groups[:, 0] = speech[:, :GROUP]
+        groups[:, 2] = sums(rows[:, :GROUP] * self._short.take(index)[:, None], counts)
+        groups[:, 3] = sums(rows[place < FIRST_WORDS, :GROUP], np.minimum(counts, FIRST_WORDS))
+        return groups, speech
 
     def _learn(self) -> None:
         """Fill the rows of the words that this prompt brought."""
@@ -256,7 +168,7 @@ class FeatureMap:
         rows = slice(len(self._index) - len(words), len(self._index))
         self._hashes[rows] = pairs[:, 0]
         self._short[rows] = [len(word) <= SHORT_LETTERS and word.isalpha() for word in words]
-        self._rows[rows, :GROUP] = _signs(pairs[:, 1])
+        self._rows[rows, :GROUP] = signs(pairs[:, 1])
         self._rows[rows, GROUP:] = 0.0
         for position, word in enumerate(words, rows.start):
             if word in self._cues:

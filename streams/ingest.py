@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -72,6 +73,38 @@ class Ingest:
             MalformedRecord: the bytes are not what the format promises; names the field.
             ImplausibleRecord: dated before 2000 or too far past `now_ms`; names the field.
         """
+        result = self.read_many((payload,), now_ms=now_ms)[0]
+        if isinstance(result, Rejected):
+            raise result
+        return result
+
+    def read_many(self, payloads: Iterable[bytes], *, now_ms: int) -> list[RequestEvent | Rejected | None]:
+        """`read` for each record, in order; what it would raise stands in the record's place. Prompts are
+        fingerprinted together, which takes less than half of the time."""
+        results: list[RequestEvent | Rejected | None] = []
+        spoken: list[tuple[int, NativeRecord, str]] = []
+        for place, payload in enumerate(payloads):
+            try:
+                record = self._plausible(payload, now_ms)
+            except Rejected as error:
+                results.append(error)
+                continue
+            results.append(record)
+            if isinstance(record, NativeRecord):
+                # raw text, where given, wins over fingerprints that came with it
+                if record.prompt is not None:
+                    spoken.append((place, record, record.prompt))
+                else:
+                    results[place] = self._without_text(record)
+        made = self._fingerprinter.fingerprint_all(
+            [(prompt, record.system_prompt) for _, record, prompt in spoken]
+        )
+        for (place, record, _), fingerprint in zip(spoken, made, strict=True):
+            results[place] = RequestEvent(**_fields(record) | msgspec.structs.asdict(fingerprint))
+        return results
+
+    def _plausible(self, payload: bytes, now_ms: int) -> RequestEvent | None:
+        """The adapted record, raw text kept, of a possible time. Raises as `read`."""
         record = self.adapt(payload)
         if record is None:
             return None
@@ -81,34 +114,24 @@ class Ingest:
         if time_s > now_ms / 1000 + self._max_future_s:
             reason = f"{record.time.isoformat()} is more than {self._max_future_s} s in the future"
             raise ImplausibleRecord(reason, field="time")
-        if isinstance(record, NativeRecord):
-            return self._without_text(record)
-        _check_fingerprint_id(record)
+        if not isinstance(record, NativeRecord) or record.prompt is None:
+            _check_fingerprint_id(record)
         return record
 
-    def read_many(self, payloads: Iterable[bytes], *, now_ms: int) -> list[RequestEvent | Rejected | None]:
-        """`read` for each record, in order; what it would raise stands in the record's place."""
-        results: list[RequestEvent | Rejected | None] = []
-        for payload in payloads:
-            try:
-                results.append(self.read(payload, now_ms=now_ms))
-            except Rejected as error:
-                results.append(error)
-        return results
-
     def _without_text(self, record: NativeRecord) -> RequestEvent:
-        """Canonical event; raw text, where given, wins over fingerprints that came with it."""
-        fields = msgspec.structs.asdict(record)
-        prompt, system_prompt = fields.pop("prompt"), fields.pop("system_prompt")
-        if prompt is not None:
-            fields |= msgspec.structs.asdict(self._fingerprinter.fingerprint(prompt, system_prompt))
-            return RequestEvent(**fields)
-        _check_fingerprint_id(record)
-        ours = self._fingerprinter.fingerprint_id
-        if system_prompt is not None and record.fingerprint_id in (None, ours):
+        """Canonical event of a record without a prompt; the system prompt becomes a fingerprint."""
+        fields, ours = _fields(record), self._fingerprinter.fingerprint_id
+        if record.system_prompt is not None and record.fingerprint_id in (None, ours):
             fields["fingerprint_id"] = ours
-            fields["system_hash"] = self._fingerprinter.system_hash(system_prompt)
+            fields["system_hash"] = self._fingerprinter.system_hash(record.system_prompt)
         return RequestEvent(**fields)
+
+
+def _fields(record: NativeRecord) -> dict[str, Any]:
+    """All but raw text."""
+    fields = msgspec.structs.asdict(record)
+    del fields["prompt"], fields["system_prompt"]
+    return fields
 
 
 _fingerprints = attrgetter(*FINGERPRINTS)

@@ -37,7 +37,8 @@ from numpy.typing import NDArray
 
 from streams import structure_prior
 from streams.baselines import DELAY_HOURS
-from streams.features import GROUP, SCALE
+from streams.features import SCALE
+from streams.structure import GROUP
 
 Floats = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ from base64 import b85decode, b85encode
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.features import GROUP
+from streams.structure import GROUP
 
 CONTINUITY = 0.04
 """`streams.continuity` of these conversations after six to eight prompts, on average."""

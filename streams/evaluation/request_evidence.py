@@ -52,7 +52,7 @@ class RequestEvidence:
             waiting.append((hour, calls))
             left = len(calls.time_ms)
             while left:
-                run = [self._event(record) for record in islice(records, min(left, RUN_EVENTS))]
+                run = self._events(list(islice(records, min(left, RUN_EVENTS))))
                 left -= len(run)
                 self._take(self._plane.process(run))
             while waiting and waiting[0][0] <= self._plane.closed_hour:
@@ -61,10 +61,11 @@ class RequestEvidence:
         for hour, calls in waiting:
             yield self._hour(hour, calls)
 
-    def _event(self, record: Record) -> RequestEvent:
-        event = self._ingest.read(record.value, now_ms=record.time_ms)
-        assert event is not None, "the native format carries an event in each record"
-        return event
+    def _events(self, records: list[Record]) -> list[RequestEvent]:
+        read = self._ingest.read_many((one.value for one in records), now_ms=records[-1].time_ms)
+        events = [event for event in read if isinstance(event, RequestEvent)]
+        assert len(events) == len(records), "the native format carries an event in each record"
+        return events
 
     def _take(self, output: PlaneOutput) -> None:
         self.findings += output.findings

@@ -53,12 +53,12 @@ class Source(NamedTuple):
 
     def write(self, fingerprinter: Fingerprinter) -> list[Fingerprint]:
         """Their fingerprints; the same ones always."""
-        writer, made = WRITERS[self.voice.writer], []
+        writer, said = WRITERS[self.voice.writer], []
         lot = (self.voice.seed * 0x9E3779B97F4A7C15 >> 24) & 0xFFFFFF
         for number in range(self.prompts):
             event = number + lot * self.voice.templates << 16
-            said = writer(self.voice.seed_of(event), lot + number // 3, self.turn, event)
-            made.append(fingerprinter.fingerprint(said.prompt, said.system))
+            said.append(writer(self.voice.seed_of(event), lot + number // 3, self.turn, event))
+        made = fingerprinter.fingerprint_all(said)
         free = self.voice.writer in FREE_WRITERS
         heads, tails = (Counter(getattr(one, name) for one in made if not free) for name in _EDGES)
         return [

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from schemas.event import RequestEvent
 from streams.capability import CLASSES
 from streams.features import DIMENSIONS
-from streams.fingerprint import MINHASH_VALUES, Fingerprinter, minhash_similarity
+from streams.fingerprint import Fingerprinter
+from streams.shingles import MINHASH_VALUES, minhash_similarity
 from streams.words import LIMIT_CHARS, excerpt, fold, split
 
 TEXTS = st.text(max_size=300) | st.text(st.sampled_from("aA 0९é̀ß中カﬁ．'\n\u200bİςΣ"), max_size=80)
@@ -50,6 +51,16 @@ def test_every_text_has_a_valid_fingerprint(text: str) -> None:
         assert 1 <= len(values) <= MINHASH_VALUES
         assert (np.diff(values.astype(object)) > 0).all()
         assert minhash_similarity(made.prompt_minhash, made.prompt_minhash) == 1
+
+
+SAID = st.sampled_from(["", "?", "one", "one two", "a b " * 4000, "字 " * 5000])
+
+
+@given(st.lists(TEXTS | SAID, max_size=90))
+@settings(max_examples=60, deadline=None)
+def test_fingerprinted_together_or_one_by_one_is_the_same(texts: list[str]) -> None:
+    together = FINGERPRINTER.fingerprint_all([(text, text[:1] or None) for text in texts])
+    assert together == [FINGERPRINTER.fingerprint(text, text[:1] or None) for text in texts]
 
 
 @given(st.lists(TEXTS, max_size=8), TEXTS)

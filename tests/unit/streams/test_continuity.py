@@ -7,7 +7,8 @@ from streams import continuity, links
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
 from streams.detectors.shift import Shift
-from streams.features import GROUP, SCALE
+from streams.features import SCALE
+from streams.structure import GROUP
 from tests.conformance.scenarios import written
 
 PROMPTS = 120

@@ -17,8 +17,10 @@ import numpy as np
 import pytest
 
 from schemas.event import RequestEvent, decode_event, encode_event
-from streams.features import DIMENSIONS, GROUP, WORD_CACHE
-from streams.fingerprint import Fingerprint, Fingerprinter, embedding, minhash_similarity, simhash_distance
+from streams.features import DIMENSIONS, WORD_CACHE
+from streams.fingerprint import Fingerprint, Fingerprinter, embedding
+from streams.shingles import minhash_similarity, simhash_distance
+from streams.structure import GROUP
 from streams.words import HEAD_CHARS, LIMIT_CHARS, TAIL_CHARS
 
 DATA = Path(os.environ.get("STILLWATCH_DATA", "../shared/data"))

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from streams import structure_prior
-from streams.features import GROUP, SCALE
+from streams.features import SCALE
 from streams.population import Population, Sample, fit
+from streams.structure import GROUP
 
 
 def accounts(rng: np.random.Generator, m: int, n: int, between: float, within: float):
