@@ -128,7 +128,7 @@ class Fingerprinter:
         return self._fingerprints([_Read.of(prompt, system_prompt)])[0]
 
     def fingerprint_all(self, said: Sequence[tuple[str, str | None]]) -> list[Fingerprint]:
-        """`fingerprint` of each (prompt, system prompt): the same, in less than half of the time for many."""
+        """`fingerprint` of each (prompt, system prompt): the same, for short ones in half of the time."""
         made: list[Fingerprint] = []
         lot: list[_Read] = []
         words = 0

@@ -80,7 +80,7 @@ class Ingest:
 
     def read_many(self, payloads: Iterable[bytes], *, now_ms: int) -> list[RequestEvent | Rejected | None]:
         """`read` for each record, in order; what it would raise stands in the record's place. Prompts are
-        fingerprinted together, which takes less than half of the time."""
+        fingerprinted together, which takes half of the time where they are short."""
         results: list[RequestEvent | Rejected | None] = []
         spoken: list[tuple[int, NativeRecord, str]] = []
         for place, payload in enumerate(payloads):
