@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 
 from schemas.event import RequestEvent, decode_event, encode_event
 from streams.features import DIMENSIONS, WORD_CACHE
-from streams.fingerprint import Fingerprint, Fingerprinter, embedding
+from streams.fingerprint import ALGORITHM, Fingerprint, Fingerprinter, embedding
 from streams.shingles import minhash_similarity, simhash_distance
 from streams.structure import GROUP
 from streams.words import HEAD_CHARS, LIMIT_CHARS, TAIL_CHARS
@@ -33,6 +34,9 @@ LONG = (
     "Sales rose by 4.5 % while margins fell; the board blames freight, the auditors blame inventory. "
     "Keep every point below forty words and do not repeat figures that the report already gives."
 )
+
+
+PINNED = ("sw1.e6.mh16x3.f256", "fb7837bb6e6223a929c79cbb0aafc29c")
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +79,13 @@ def test_same_text_same_fingerprint_in_another_process_with_another_hash_seed() 
         here.fingerprint(text)
     expected = b"".join(msgspec.json.encode(here.fingerprint(text)) + b"\n" for text in texts)
     assert outputs == [expected, expected]
+
+
+def test_the_same_algorithm_gives_the_same_bytes(fingerprinter: Fingerprinter) -> None:
+    """Fingerprints are compared over months: whoever changes these bytes must change `ALGORITHM` too."""
+    texts = [LONG, "写一首关于秋天的诗", "", "two words", "Привет, как дела? 12", "def f(x):\n    return x ** 2\n" * 40]
+    made = b"".join(msgspec.json.encode(fingerprinter.fingerprint(text, text[:9])) for text in texts)
+    assert (ALGORITHM, hashlib.sha256(made).hexdigest()[:32]) == PINNED
 
 
 def test_case_space_width_and_invisible_characters_do_not_matter(fingerprinter: Fingerprinter) -> None:
