@@ -158,7 +158,7 @@ class FeatureMap:
         return groups, speech
 
     def _learn(self) -> None:
-        """Fill the rows of the words that this prompt brought."""
+        """Fill the rows of the words that these prompts brought."""
         words = self._index.unlearnt
         digests = b"".join(
             blake2b(word.encode("utf-8", "surrogatepass"), key=self._key, digest_size=16).digest()
