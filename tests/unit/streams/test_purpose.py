@@ -42,6 +42,12 @@ def test_content_alone_is_no_alert_where_a_purpose_shows(settings: dict[str, obj
     assert not found(pipeline(**settings))
 
 
-def test_no_evaluation_asks_thousands_of_questions_in_two_days() -> None:
-    assert found(pipeline(requests=EVALUATION_REQUESTS + 400, gap_s=60.0, temperature=0.0))
-    assert not found(pipeline(requests=EVALUATION_REQUESTS + 400, gap_s=300.0, temperature=0.0))
+def test_no_evaluation_asks_thousands_of_long_questions_in_two_days() -> None:
+    many = EVALUATION_REQUESTS + 400
+    assert found(pipeline(requests=many, gap_s=60.0, temperature=0.0, output_tokens=1000))
+    assert not found(pipeline(requests=many, gap_s=60.0, temperature=0.0))
+    assert not found(pipeline(requests=many, gap_s=300.0, temperature=0.0, output_tokens=1000))
+
+
+def test_answers_of_unknown_length_may_be_long() -> None:
+    assert found(pipeline(requests=EVALUATION_REQUESTS + 400, gap_s=60.0, temperature=0.0, output_tokens=0))
