@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
 Tags = NDArray[np.uint32]
 
-FORM_ACCOUNTS = 4
+FORM_ACCOUNTS = 3
 CROWD_ACCOUNTS = 32
 """So many need not have rested yet, nor `FORM_ACCOUNTS` of one organisation: a new product's first users have
 had no time to, a crowd that is one operator's is what group planes see first, and the accounts of one
