@@ -172,7 +172,7 @@ def test_on_the_first_day_nobody_need_have_slept() -> None:
         "visits": sittings(8, 10, days=1),
         "two and three in turn": [
             DAY_ONE + timedelta(hours=8, minutes=50 * visit + 2 * turn)
-            for visit in range(10)
+            for visit in range(14)
             for turn in range(2 + visit % 2)
         ],
         "one at a time": sorted(DAY_ONE + timedelta(hours=dice.uniform(8, 20)) for _ in range(30)),
