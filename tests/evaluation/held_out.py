@@ -1,21 +1,23 @@
 """Files of raw prompts and nothing else, as ``stillwatch replay FILE --format native`` would get them:
-``python -m tests.evaluation.held_out CONVERSATIONS [--users 100] [--hours 6]``
+``python -m tests.evaluation.held_out CONVERSATIONS [--users 100] [--hours 6] [--visits REQUESTS_A_DAY]``
 
 CONVERSATIONS is JSON Lines, a real prompt each, in order: ``{"root": "conversation", "prompt": ...}``. Each
 user is one conversation on the side that `fit_structure_prior` leaves alone. Into them are mixed fifteen
 pipelines, each one account; no parameter was fitted to them, though how soon to speak was weighed with them
 in sight. And twelve keys with 2 to 1,000 people behind each, who talk in turns: like lists they do not go
 on about anything, and must not be found. Records carry the four required fields and the prompt. Told is after
-how many of its requests an account was found.
+how many of its requests an account was found. Pipelines ask at random, or, with ``--visits``, as a person
+would: three requests at a time, in the same half of every day, which is what hides them longest.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,6 +34,7 @@ REQUESTS = 300
 """Of each pipeline."""
 MOST_TURNS = 100
 BEHIND_A_KEY = (2, 4, 8, 32, 200, 1000)
+VISIT_REQUESTS, VISIT_GAP_S = 3, 120.0
 
 Pipeline = Callable[[int, random.Random], str]
 
@@ -100,8 +103,32 @@ def key(talks: list[list[str]], people: int) -> Pipeline:
     return prompt
 
 
+def at_random(hours: float, dice: random.Random) -> Iterator[float]:
+    """Times in s of a pipeline's requests: a Poisson process over a third of the file."""
+    at_s = START_S + dice.random() * 3600 * 0.7 * hours
+    for _ in range(REQUESTS):
+        yield at_s
+        at_s += dice.expovariate(1 / (0.3 * 3600 * hours / REQUESTS))
+
+
+def in_visits(hours: float, a_day: int, dice: random.Random) -> Iterator[float]:
+    """Times in s of a pipeline's requests, so many a day, that rests for half of it and comes in visits."""
+    times: list[float] = []
+    for day in range(max(round(hours / 24), 1)):
+        for _ in range(round(a_day / VISIT_REQUESTS)):
+            at_s = START_S + 86_400 * day + 3600 * dice.uniform(0, 12)
+            for _ in range(VISIT_REQUESTS):
+                times.append(at_s)
+                at_s += VISIT_GAP_S * dice.lognormvariate(0, 0.5)
+    return iter(sorted(times))
+
+
 def requests(
-    conversations: list[list[str]], pipelines: dict[str, Pipeline], hours: float, seed: int
+    conversations: list[list[str]],
+    pipelines: dict[str, Pipeline],
+    hours: float,
+    seed: int,
+    visits: int | None = None,
 ) -> list[tuple[float, str, str]]:
     """(time in s, account, prompt) in order of time."""
     dice = random.Random(seed)
@@ -114,10 +141,9 @@ def requests(
             found.append((at_s, f"user-{number}", prompt))
             at_s += pace * dice.lognormvariate(4.5, 0.9)
     for name, prompt_of in pipelines.items():
-        at_s = START_S + dice.random() * 3600 * 0.7 * hours
-        for number in range(REQUESTS):
+        times = at_random(hours, dice) if visits is None else in_visits(hours, visits, dice)
+        for number, at_s in enumerate(times):
             found.append((at_s, name, prompt_of(number + 333 * seed, dice)))
-            at_s += dice.expovariate(1 / (0.3 * 3600 * hours / REQUESTS))
     return sorted(found)
 
 
@@ -145,7 +171,8 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--hours", type=float, default=6.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER)
+    parser.add_argument("--visits", type=int, metavar="REQUESTS_A_DAY")
+    parser.add_argument("--data", type=Path, default=os.environ.get("STILLWATCH_DATA", DEFAULT_FOLDER))
     args = parser.parse_args()
     talks: dict[str, list[str]] = {}
     for root, prompt in benign_file(args.conversations):
@@ -155,7 +182,8 @@ def main() -> None:
     sources = pipelines(Collections(args.data))
     people = [(number, turn) for number in BEHIND_A_KEY for turn in (1, 2)]
     keys = {f"key of {number:,}, {turn}": key(list(talks.values()), number) for number, turn in people}
-    rows = requests([talks[root] for root in some], sources | keys, args.hours, args.seed)
+    mixed_in = sources | keys if args.visits is None else sources
+    rows = requests([talks[root] for root in some], mixed_in, args.hours, args.seed, args.visits)
     with TemporaryDirectory() as folder:
         found = found_after(Path(folder) / "held_out.jsonl", rows)
     print(f"{len(rows):,} requests of {len(some):,} users and {len(sources)} pipelines, {args.hours:g} hours")
