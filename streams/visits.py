@@ -57,9 +57,9 @@ found later for it. Without this level three of four false alerts about new appl
 PLAIN = Visits(cv=1.2, hours=AWAKE_HOURS, requests=480, by_hand=150, awake=AWAKE_HOURS)
 """More for who comes and goes more plainly. Simulated as above: nine in ten of those who send two or three at
 a time, and of exponential gaps 3 in a thousand at 50 a day, 2 to 5 in a hundred at 100, 5 to 8 at 300 until
-there are 50 of them. By hand, one in 200 simulated users of an application sends more in two days; with 90,
-these were three in four of all false alerts. The price: a pipeline of one account that keeps visits is found
-after 150 requests at 100 a day, and at 60 a day never."""
+there are 50 of them. Six in a thousand simulated users of an application send more than 150 in two days, one
+in ten thousand more than 480; with 90 by hand, three in four false alerts were about these. The price: a
+pipeline of one account that keeps visits is found after 150 requests at 100 a day, and at 60 a day never."""
 SELDOM = Visits(cv=0.0, hours=SITTINGS.hours, requests=24, by_hand=24, awake=0)
 """Who asks a dozen times a day says little by when he does; a harvest at this pace is one of many accounts or
 none."""
