@@ -181,7 +181,10 @@ def accounts(
     processes: Annotated[
         int | None, typer.Option(help="Processes; default: one per processor. Changes no figure.", min=1)
     ] = None,
-    details: Annotated[Path | None, typer.Option(metavar="OUT", help="Write all figures here.")] = None,
+    details: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT", help="Write all figures here, and each false alert with its reasons."),
+    ] = None,
 ) -> None:
     """Accounts: how soon attackers are found, and how many others are, every innocent look-alike apart.
 

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streams.evaluation.accounts import POPULATION, ROLES, Options, Outcome, ShareResult
+from streams.evaluation.accounts import POPULATION, ROLES, Alert, Options, Outcome, ShareResult
 from streams.evaluation.figures import level_at, poisson_interval, quantile_with_misses
 from streams.evaluation.watch import BUDGETS
 
@@ -95,6 +95,8 @@ class AccountFigures(msgspec.Struct, frozen=True):
     """By allowed false alerts per million account-days."""
     by_detector: dict[str, int]
     """Detector that led a false alert to how many."""
+    alerts: list[Alert]
+    """Every finding about a benign account, those in no total among them: who, when, why."""
     ablation: dict[str, dict[str, float]]
     """Detector to benign accounts alerted, and share of attack accounts reached, without it
     (``benign_without``, ``found_without``) and by it alone (``benign_alone``, ``found_alone``)."""
@@ -182,6 +184,7 @@ def figures(options: Options, shares: Sequence[ShareResult]) -> AccountFigures:
             budget: _at_budget(budget, shares, outcomes) for budget in BUDGETS if options.attacks
         },
         by_detector=dict(Counter(alert.detector for alert in counted).most_common()),
+        alerts=alerts,
         ablation=_ablation(shares, len(outcomes)),
         events=sum(share.events for share in shares),
         distinct_texts=sum(share.fingerprinted for share in shares),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -145,5 +146,10 @@ def test_accounts_writes_figures_and_a_page(collections: Collections, tmp_path: 
     published = json.loads(figures.read_text())
     assert {name for name, line in published["confounders"].items() if line["accounts"]} == set(CONFOUNDERS)
     assert set(published["attacks"]) == set(ATTACKS)
-    assert json.loads(details.read_text())["options"]["seed"] == 2
+    everything = json.loads(details.read_text())
+    assert everything["options"]["seed"] == 2
+    alerts = Counter(alert["role"] for alert in everything["alerts"])
+    for name, line in everything["benign"].items():
+        assert alerts[name] == line["false_alerts"] + line["suppressed"]
+    assert all(alert["reasons"] for alert in everything["alerts"])
     assert page.read_text().count("<svg") >= 3
