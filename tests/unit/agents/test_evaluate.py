@@ -17,7 +17,7 @@ from agents.html_report import HtmlReport
 from agents.parallel import advance, pool
 from agents.prompt_collections import Collections, benign_file, corpus
 from schemas.errors import InvalidSetting, MissingDependency
-from streams.evaluation.account_figures import ATTACKS, CONFOUNDERS
+from streams.evaluation.account_figures import ATTACKS, CONFOUNDERS, KNOWN_LIMITS
 from streams.fingerprint import Fingerprinter
 
 DATA = Path(os.environ.get("STILLWATCH_DATA", "../shared/data"))
@@ -144,7 +144,9 @@ def test_accounts_writes_figures_and_a_page(collections: Collections, tmp_path: 
     result = runner.invoke(app, ["accounts", "--seed", "2", "--data", str(DATA), *sizes, *outputs])
     assert result.exit_code == 0, result.output
     published = json.loads(figures.read_text())
-    assert {name for name, line in published["confounders"].items() if line["accounts"]} == set(CONFOUNDERS)
+    acted = {name for name, line in published["confounders"].items() if line["accounts"]}
+    assert acted == set(CONFOUNDERS) - KNOWN_LIMITS
+    assert set(published["known_limits"]) == KNOWN_LIMITS
     assert set(published["attacks"]) == set(ATTACKS)
     everything = json.loads(details.read_text())
     assert everything["options"]["seed"] == 2
