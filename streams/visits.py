@@ -68,9 +68,10 @@ HOUR_REQUESTS = 15
 """In the mean of the hours in which it asks anything: half of what a conversation without an end has, with
 130 s from one request to the next in the median (`streams.simulation.parameters.THINK_S`). One pause between
 two batches makes gaps as uneven as many visits do, but a batch is more in its hour."""
-QUICK_SHARE = 0.08
-"""Most gaps too short to read an answer in (`streams.detectors.cadence`): of a person's visits as simulated
-one in a thousand is, of bursts whose gaps have a CV of 2 one in five."""
+QUICK_SHARE, QUICK_GAPS = 0.08, 2
+"""Most gaps too short to read an answer in (`streams.detectors.cadence`), as a share or this number: of a
+person's visits as simulated one in a thousand is, of bursts whose gaps have a CV of 2 one in five. Of people
+with 24 requests one in 4,000 has two of them, and one in 500,000 three."""
 
 
 def in_visits(hours: Iterable[int], last: int, most: int = SITTINGS.hours) -> bool:
@@ -109,7 +110,7 @@ def come_and_go(table: AccountTable, slots: Slots, visits: Visits) -> NDArray[np
     # A client asks again at once for what failed. Quick gaps are forgotten in time and failures are not, so
     # an old account has more leave.
     failed = rows["events"][slots].astype(np.int64) - rows["completed"][slots]
-    unhurried: NDArray[np.bool_] = seen["quick"] - failed <= QUICK_SHARE * gaps
+    unhurried: NDArray[np.bool_] = seen["quick"] - failed <= np.maximum(QUICK_SHARE * gaps, QUICK_GAPS)
     by_hour = rows["hour_requests"][slots].astype(np.int64)
     pace, hours = by_hour.sum(axis=1), (by_hour > 0).sum(axis=1)
     few: NDArray[np.bool_] = (pace <= visits.requests) & (pace <= HOUR_REQUESTS * hours)

@@ -148,8 +148,9 @@ def test_nobody_reads_answers_in_a_second() -> None:
     """Bursts vary as visits do, but ask before the answer can have been read."""
     visits = sittings(7, 4)
     bursts = [visits[n - n % 3] + timedelta(seconds=n % 3) for n in range(len(visits))]
-    both: dict[str, Sequence[datetime]] = {"person": visits, "bursts": bursts}
-    assert found(events(both, share=1.0)) == {"bursts"}
+    slips = [visits[n - 1] + timedelta(seconds=1) if n in (1, 7) else visits[n] for n in range(len(visits))]
+    all_three: dict[str, Sequence[datetime]] = {"person": visits, "slips twice": slips, "bursts": bursts}
+    assert found(events(all_three, share=1.0)) == {"bursts"}
 
 
 def test_a_clients_retry_is_no_haste() -> None:
