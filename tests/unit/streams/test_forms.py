@@ -19,7 +19,7 @@ from streams.fingerprint import Fingerprinter
 from streams.forms import CROWD_ACCOUNTS, FORM_ACCOUNTS, Forms
 from streams.simulation.text.grammar import Dice
 from streams.simulation.text.writers import WRITERS
-from streams.visits import PLAIN
+from streams.visits import PLAIN, come_and_go
 
 HOUR, FORM = 1000, 77
 CONTENT = np.array([True, False])
@@ -148,9 +148,23 @@ def test_nobody_reads_answers_in_a_second() -> None:
     """Bursts vary as visits do, but ask before the answer can have been read."""
     visits = sittings(7, 4)
     bursts = [visits[n - n % 3] + timedelta(seconds=n % 3) for n in range(len(visits))]
-    slips = [visits[n - 1] + timedelta(seconds=1) if n in (1, 7) else visits[n] for n in range(len(visits))]
-    all_three: dict[str, Sequence[datetime]] = {"person": visits, "slips twice": slips, "bursts": bursts}
-    assert found(events(all_three, share=1.0)) == {"bursts"}
+    both: dict[str, Sequence[datetime]] = {"person": visits, "bursts": bursts}
+    assert found(events(both, share=1.0)) == {"bursts"}
+
+
+def test_two_hasty_requests_are_no_haste() -> None:
+    """However few there are in all; a third is."""
+    visits = sittings(7, 7, days=1)
+    times: dict[str, Sequence[datetime]] = {}
+    for count in (2, 3):
+        hasty = range(1, 3 * count, 3)
+        times[f"{count} times"] = [
+            visits[n - 1] + timedelta(seconds=1) if n in hasty else visits[n] for n in range(len(visits))
+        ]
+    plane = AccountPlane(DetectionConfig())
+    plane.process(events(times, share=1.0))
+    slots = np.array([plane.table.slots[key] for key in sorted(plane.table.slots)])
+    assert come_and_go(plane.table, slots, PLAIN).tolist() == [True, False]
 
 
 def test_a_clients_retry_is_no_haste() -> None:
