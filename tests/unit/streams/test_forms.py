@@ -124,12 +124,12 @@ def crowd(size: int) -> dict[str, Sequence[datetime]]:
 
 
 def test_a_form_of_ones_own_is_filled_in_by_hand_where_it_is_seldom() -> None:
-    seldom: dict[str, Sequence[datetime]] = {"seldom": sittings(7, 4), "busy": sittings(99, 48)}
+    seldom: dict[str, Sequence[datetime]] = {"seldom": sittings(7, 4), "busy": sittings(99, 30)}
     assert found(events(seldom, share=1.0)) == {"busy"}
 
 
 def test_who_fills_in_what_many_do_is_excused_and_alone_he_is_not() -> None:
-    alone: dict[str, Sequence[datetime]] = {"busy": [t + timedelta(days=2) for t in sittings(99, 48)]}
+    alone: dict[str, Sequence[datetime]] = {"busy": [t + timedelta(days=2) for t in sittings(99, 30)]}
     assert found(events(alone, share=1.0)) == {"busy"}
     assert "busy" not in found(events(alone | crowd(8), share=1.0))
 
