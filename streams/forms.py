@@ -41,6 +41,8 @@ Slots = NDArray[np.intp]
 Tags = NDArray[np.uint32]
 
 FORM_ACCOUNTS = 3
+"""Few, because a new product's users are spread over all partitions. Who makes three himself gains what busy
+people may send, for accounts that keep a person's visits alone."""
 CROWD_ACCOUNTS = 32
 """So many need not have rested yet, nor `FORM_ACCOUNTS` of one organisation: a new product's first users have
 had no time to, a crowd that is one operator's is what group planes see first, and the accounts of one

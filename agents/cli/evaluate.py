@@ -183,7 +183,7 @@ def accounts(
     ] = None,
     details: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Write all figures here, and each false alert with its reasons."),
+        typer.Option(metavar="OUT", help="Write all figures here, and each finding about the innocent."),
     ] = None,
 ) -> None:
     """Accounts: how soon attackers are found, and how many others are, every innocent look-alike apart.
