@@ -56,9 +56,11 @@ class Pool:
         parts: Sequence[Part],
         tell: Callable[[int], Any] = lambda steps: None,
     ) -> Iterator[Result]:
-        """``function(shared value, part)`` for every part; results as they follow each other. `tell` hears of
-        what the functions said to `advance`."""
-        futures = [self._executor.submit(_call, function, part) for part in parts]
+        """``function(shared value, part)`` for every part, begun at once; results as they follow each other.
+        `tell` hears of what the functions said to `advance`."""
+        return self._results([self._executor.submit(_call, function, part) for part in parts], tell)
+
+    def _results(self, futures: list[Future[Result]], tell: Callable[[int], Any]) -> Iterator[Result]:
         told = 0
         for future in futures:
             while not future.done():

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -22,7 +22,7 @@ from agents.settings import Settings
 from schemas.errors import InvalidSetting
 from schemas.topics import RAW_NATIVE
 from streams.fingerprint import Fingerprint, Fingerprinter
-from streams.simulation.content import Content, Source
+from streams.simulation.content import Content, Source, written
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
@@ -135,18 +135,14 @@ def _with_content(traffic: Traffic, printer: Fingerprinter) -> Iterator[Portion]
         workers: list[Pool] = []
 
         def write(sources: Sequence[Source]) -> Iterable[list[Fingerprint]]:
-            if len(sources) <= (2 * _PART_SOURCES if workers else _FEW_SOURCES):
-                return (one.write(printer) for one in sources)
             if not workers:
+                if len(sources) <= _FEW_SOURCES:
+                    return written(printer, sources)
                 workers.append(opened.enter_context(pool(printer)))
             parts = [sources[at : at + _PART_SOURCES] for at in range(0, len(sources), _PART_SOURCES)]
-            return (one for made in workers[0].map(_written_sources, parts) for one in made)
+            return chain.from_iterable(workers[0].map(written, parts))
 
         yield from _drawn(Lines(traffic, Content(traffic.population, printer, fragments=True, write=write)))
-
-
-def _written_sources(printer: Fingerprinter, sources: Sequence[Source]) -> list[list[Fingerprint]]:
-    return [one.write(printer) for one in sources]
 
 
 def to_folder(

@@ -94,6 +94,10 @@ class FeatureMap:
         self._weights[0] = 1.0
         self._weights[3, :FIRST_WORDS] = 1.0
 
+    def __reduce__(self) -> tuple[type[FeatureMap], tuple[bytes]]:
+        """Without its cache: a pickle has some bytes instead of megabytes."""
+        return FeatureMap, (self._key,)
+
     def measure(self, texts: Sequence[str], words: Sequence[Sequence[str]], fewest: int) -> Measured:
         """Everything the cache of words helps with, in one pass.
 

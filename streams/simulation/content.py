@@ -12,8 +12,10 @@ campaign, as a real one does, and left out of free words: two drawings from the 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
@@ -24,7 +26,7 @@ from streams.features import DIMENSIONS
 from streams.fingerprint import Fingerprint, Fingerprinter
 from streams.simulation.calls import Calls
 from streams.simulation.population import Population, Voice
-from streams.simulation.text.writers import WRITERS
+from streams.simulation.text.writers import WRITERS, Message
 
 Ints = NDArray[np.int64]
 
@@ -51,14 +53,17 @@ class Source(NamedTuple):
     turn: int
     prompts: int
 
-    def write(self, fingerprinter: Fingerprinter) -> list[Fingerprint]:
-        """Their fingerprints; the same ones always."""
+    def say(self) -> list[Message]:
+        """Prompts and system prompts; the same ones always."""
         writer, said = WRITERS[self.voice.writer], []
         lot = (self.voice.seed * 0x9E3779B97F4A7C15 >> 24) & 0xFFFFFF
         for number in range(self.prompts):
             event = number + lot * self.voice.templates << 16
             said.append(writer(self.voice.seed_of(event), lot + number // 3, self.turn, event))
-        made = fingerprinter.fingerprint_all(said)
+        return said
+
+    def kept(self, made: Sequence[Fingerprint]) -> list[Fingerprint]:
+        """Fingerprints of what it says, with the templates that recur in it and are none of free words."""
         free = self.voice.writer in FREE_WRITERS
         heads, tails = (Counter(getattr(one, name) for one in made if not free) for name in _EDGES)
         return [
@@ -71,8 +76,14 @@ class Source(NamedTuple):
         ]
 
 
+def written(fingerprinter: Fingerprinter, sources: Sequence[Source]) -> list[list[Fingerprint]]:
+    """Fingerprints of all that each source says. Fingerprinted together: one by one takes longer."""
+    made = iter(fingerprinter.fingerprint_all([words for one in sources for words in one.say()]))
+    return [one.kept(list(islice(made, one.prompts))) for one in sources]
+
+
 Write = Callable[[Sequence[Source]], Iterable[Sequence[Fingerprint]]]
-"""Several sources to what `Source.write` gives of each, in their order."""
+"""What `written` gives of some sources. It may be begun at once and be waited for where it is iterated."""
 
 
 class Content:
@@ -98,12 +109,16 @@ class Content:
         write: Write | None = None,
     ) -> None:
         self._population = population
-        self._write: Write = write or (lambda sources: (one.write(fingerprinter) for one in sources))
+        self._write: Write = write or partial(written, fingerprinter)
         self.vectors: NDArray[np.int8] = np.zeros((_START, DIMENSIONS), np.int8)
         self.fingerprints: list[Fingerprint] = []
-        self.fragments: list[str] | None = [] if fragments else None
+        self.fragments: list[bytes] | None = [] if fragments else None
         self._sources: dict[Source, int] = {}
         """First row of each."""
+        self._promised = 0
+        """Rows of all of them."""
+        self._begun: deque[Iterator[Sequence[Fingerprint]]] = deque()
+        """What is being written, in the order of its rows."""
         n = population.size
         # places of an account's rows: in its shared or usual voice, and in its own words; -1: not yet asked
         self._usual = _Places(n)
@@ -114,6 +129,13 @@ class Content:
 
     def rows(self, calls: Calls) -> Ints:
         """int64 (n,): the row of the bank that each call says."""
+        rows, size = self.ask(calls)
+        self.have(size)
+        return rows
+
+    def ask(self, calls: Calls) -> tuple[Ints, int]:
+        """The same rows, and how many the bank must `have` before they are looked at: what nobody has said
+        before is begun to be written."""
         p, found = self._population, np.empty(len(calls.account), np.int64)
         aside = p.is_aside(calls.account, calls.event, calls.time_ms)
         parts = ((self._usual, ~aside), (self._own, aside))
@@ -124,21 +146,29 @@ class Content:
             which = 2 * (calls.visit[mine] >> 20 & 1) + follows
             size = places.size[account, which]
             found[mine] = places.first[account, which] + (calls.event[mine] >> 24) % size
-        return found
+        return found, self._promised
+
+    def have(self, size: int) -> None:
+        """Wait until the bank has so many rows."""
+        while len(self) < size:
+            for made in self._begun.popleft():
+                self._keep(made)
 
     def _place(self, parts: Sequence[tuple[_Places, Ints]]) -> None:
-        """Find the sources of accounts that ask for the first time, and write those that are new."""
-        p, asked = self._population, []
+        """Find the sources of accounts that ask for the first time, and begin to write those that are new."""
+        p, new = self._population, []
         for places, account in parts:
             for row in np.unique(account[places.size[account, 0] < 0]).tolist():
                 voice = p.voice(row) if places is self._usual else p.own_voice(row)
-                asked.append((places, row, self._of(row, voice)))
-        new = dict.fromkeys(one for _, _, sources in asked for one in sources if one not in self._sources)
-        for source, made in zip(new, self._write(list(new)), strict=True):
-            self._sources[source] = self._keep(made)
-        for places, row, sources in asked:
-            for number, source in enumerate(sources):
-                places.first[row, number], places.size[row, number] = self._sources[source], source.prompts
+                for number, source in enumerate(self._of(row, voice)):
+                    if source not in self._sources:
+                        self._sources[source] = self._promised
+                        self._promised += source.prompts
+                        new.append(source)
+                    places.first[row, number] = self._sources[source]
+                    places.size[row, number] = source.prompts
+        if new:
+            self._begun.append(iter(self._write(new)))
 
     def _of(self, row: int, voice: Voice) -> list[Source]:
         """Of (visit of one kind, first message), (..., following), (other kind, ...)."""
@@ -156,8 +186,8 @@ class Content:
         usual = Voice(voice.writer, first + row % APPLICATIONS)
         return [_source(usual, APPLICATION_PROMPTS, 0), _source(usual, APPLICATION_PROMPTS, 1)] * 2
 
-    def _keep(self, made: Sequence[Fingerprint]) -> int:
-        """Their first row."""
+    def _keep(self, made: Sequence[Fingerprint]) -> None:
+        """As the next rows."""
         first = len(self.fingerprints)
         while first + len(made) > len(self.vectors):
             self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
@@ -165,8 +195,7 @@ class Content:
             self.fingerprints.append(one)
             self.vectors[number] = np.frombuffer(one.prompt_embedding or bytes(DIMENSIONS), np.int8)
             if self.fragments is not None:
-                self.fragments.append(_encode(one)[1:-1].decode())
-        return first
+                self.fragments.append(_encode(one)[1:-1])
 
 
 def _source(voice: Voice, prompts: int, turn: int) -> Source:
@@ -182,4 +211,3 @@ class _Places:
     def __init__(self, accounts: int) -> None:
         self.first = np.zeros((accounts, 4), np.int32)
         self.size = np.full((accounts, 4), -1, np.int32)
-

@@ -7,7 +7,9 @@ joined by column: there is no step for a single request.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,10 +19,13 @@ from numpy.typing import NDArray
 
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import Content
-from streams.simulation.traffic import Traffic
+from streams.simulation.traffic import CACHED_ACCOUNTS, Traffic
 from streams.simulation.usage import FAULTS, MODEL_NAMES, Usage, drawn
 
 Ints = NDArray[np.int64]
+
+AHEAD = 4
+"""Slices that are drawn while the words of one are still being written."""
 
 
 def _texts(values: Iterable[str]) -> pa.Array:
@@ -74,6 +79,7 @@ class Lines:
         self._traffic = traffic
         self._content = content
         self._bank = _Bank()
+        self._starts = _Starts(traffic)
         self.population = traffic.population
 
     def records(self, part: Slice) -> Iterator[tuple[bytes, bytes]]:
@@ -87,21 +93,29 @@ class Lines:
     def drafts(self) -> Iterator[Draft]:
         """Slices yet to be written, which may be done out of order and in other threads."""
         rng = np.random.default_rng(np.random.SeedSequence([self._traffic.scenario.seed, 3]))
+        begun: deque[tuple[Draft, int]] = deque()
         for calls in CallStream(self.population):
             if len(calls.time_ms):
-                yield self._draft(calls, rng)
+                begun.append(self._begin(calls, rng))
+                if len(begun) > AHEAD:
+                    yield self._finish(*begun.popleft())
+        yield from starmap(self._finish, begun)
 
-    def _draft(self, calls: Calls, rng: np.random.Generator) -> Draft:
-        usage = drawn(self.population, calls, rng)
-        rows, where = np.unique(calls.account, return_inverse=True)
-        accounts = [self._traffic.account(row) for row in rows.tolist()]
-        starts = _texts(one.constant.decode() + '"event_id":"evt-' for one in accounts)
-        talks = np.array([one.talks for one in accounts])[where]
+    def _begin(self, calls: Calls, rng: np.random.Generator) -> tuple[Draft, int]:
+        """A slice without its words, and how many the bank must have for them."""
+        draft = Draft(calls, drawn(self.population, calls, rng), *self._starts.of(calls.account))
+        if self._content is None:
+            return draft, 0
+        said, size = self._content.ask(calls)
+        return draft._replace(said=said), size
+
+    def _finish(self, draft: Draft, size: int) -> Draft:
+        """With words."""
         if self._content is None or self._content.fragments is None:
-            return Draft(calls, usage, starts, where, talks)
-        said = self._content.rows(calls)
+            return draft
+        self._content.have(size)
         self._bank.extend(self._content.fragments[len(self._bank) :])
-        return Draft(calls, usage, starts, where, talks, said, self._bank.texts())
+        return draft._replace(bank=self._bank.texts())
 
 
 class Draft(NamedTuple):
@@ -110,8 +124,8 @@ class Draft(NamedTuple):
     calls: Calls
     usage: Usage
     starts: pa.Array
-    """What each of its accounts always sends."""
-    where: NDArray[np.intp]
+    """What accounts always send."""
+    where: Ints
     """Of each request, its account's place among `starts`."""
     talks: NDArray[np.bool_]
     said: Ints | None = None
@@ -157,6 +171,29 @@ class Draft(NamedTuple):
         return Slice(calls.time_ms, calls.account, memoryview(texts)[: int(ends[-1])], ends)
 
 
+class _Starts:
+    """What accounts always send, described when they first ask; all anew when there are too many."""
+
+    def __init__(self, traffic: Traffic) -> None:
+        self._describe = traffic.account
+        accounts = traffic.population.size
+        self._place = np.full(accounts, -1)
+        self._talks = np.zeros(accounts, np.bool_)
+        self._bank = _Bank()
+
+    def of(self, account: Ints) -> tuple[pa.Array, Ints, NDArray[np.bool_]]:
+        """Texts, the place of each account among them, and whether its requests are talks."""
+        if len(self._bank) > CACHED_ACCOUNTS:
+            self._place[:] = -1
+            self._bank = _Bank()
+        new = np.unique(account[self._place[account] < 0])
+        described = [self._describe(row) for row in new.tolist()]
+        self._place[new] = len(self._bank) + np.arange(len(new))
+        self._talks[new] = [one.talks for one in described]
+        self._bank.extend([one.constant + b'"event_id":"evt-' for one in described])
+        return self._bank.texts(), self._place[account], self._talks[account]
+
+
 class _Bank:
     """Texts in one piece of memory that grows at its end: from several Arrow takes by joining them first."""
 
@@ -168,8 +205,7 @@ class _Bank:
     def __len__(self) -> int:
         return self._size
 
-    def extend(self, texts: Sequence[str]) -> None:
-        encoded = [text.encode() for text in texts]
+    def extend(self, encoded: Sequence[bytes]) -> None:
         data = np.frombuffer(b"".join(encoded), np.uint8)
         first, size = int(self._ends[self._size]), self._size + len(encoded)
         self._data = _roomy(self._data, first + len(data))
@@ -189,7 +225,9 @@ def _roomy(values: NDArray[Any], size: int) -> NDArray[Any]:
     """The same values with room for so many, twice as much as before where there was none."""
     if size <= len(values):
         return values
-    return np.concatenate([values, np.zeros(max(size, 2 * len(values)) - len(values), values.dtype)])
+    roomy = np.empty(max(size, 2 * len(values)), values.dtype)
+    roomy[: len(values)] = values
+    return roomy
 
 
 def _joined(*columns: str | pa.Array) -> pa.Array:

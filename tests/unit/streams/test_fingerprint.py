@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import os
+import pickle
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -295,3 +296,14 @@ def test_real_users_rarely_press_for_reasoning(fingerprinter: Fingerprinter) -> 
     assert np.mean(np.array(scores) >= 0.7) < 0.01
     assert min(scores) >= 0
     assert max(scores) <= 1
+
+
+def test_a_pickled_fingerprinter_is_small_and_prints_the_same():
+    printer = Fingerprinter(b"a secret of this test", "k1")
+    before = printer.fingerprint("Sort these nine numbers and explain every step you take, please.")
+    sent = pickle.dumps(printer)
+    assert len(sent) < 2_000
+    assert (
+        pickle.loads(sent).fingerprint("Sort these nine numbers and explain every step you take, please.")
+        == before
+    )

@@ -6,9 +6,10 @@ import pytest
 
 from schemas.event import RequestEvent, decode_event
 from streams.fingerprint import Fingerprinter
+from streams.simulation import lines
 from streams.simulation.attackers import Campaign
 from streams.simulation.calls import Calls, CallStream
-from streams.simulation.content import APPLICATIONS, Content
+from streams.simulation.content import APPLICATIONS, Content, written
 from streams.simulation.crowds import Crowd
 from streams.simulation.habits import HABITS
 from streams.simulation.lines import Lines
@@ -21,8 +22,8 @@ APP = Crowd(name="app", accounts=(10, 10), writer="processor", habit="developer"
 SCENARIO = Scenario(accounts=60, seed=3, duration_s=12 * 3600, crowds=(APP,), campaigns=(HYDRA,))
 
 
-def events(lines: Lines) -> list[RequestEvent]:
-    return [decode_event(line) for part in lines for line in part.lines]
+def events(stream: Lines) -> list[RequestEvent]:
+    return [decode_event(line) for part in stream for line in part.lines]
 
 
 def test_lines_are_the_records_of_the_slower_writer():
@@ -57,12 +58,24 @@ def test_who_writes_the_bank_changes_nothing(said):
 
     def write(sources):
         asked.append(len(sources))
-        return [one.write(printer) for one in reversed(sources)][::-1]
+        return written(printer, sources[::-1])[::-1]
 
     traffic = Traffic(SCENARIO, text=False)
     content = Content(traffic.population, printer, fragments=True, write=write)
     assert events(Lines(traffic, content)) == said[1]
     assert max(asked) > 1
+
+
+def test_what_accounts_always_send_is_kept_of_a_bounded_number(monkeypatch):
+    traffic = Traffic(SCENARIO, text=False)
+    wanted = [bytes(part.data) for part in Lines(traffic)]
+    monkeypatch.setattr(lines, "CACHED_ACCOUNTS", 8)
+    stream, kept = Lines(traffic), []
+    for number, part in enumerate(stream):
+        assert bytes(part.data) == wanted[number]
+        kept.append(len(stream._starts._bank))
+    assert len(kept) == len(wanted)
+    assert max(kept) < traffic.population.size / 2
 
 
 def test_accounts_of_a_source_share_a_template_and_others_do_not(said):
