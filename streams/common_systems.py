@@ -2,7 +2,8 @@
 
 A constant system prompt shows an application (`streams.purpose`): somebody has written down what it is for.
 One that `SYSTEM_USES` owners send, each around a form of his own (`streams.forms`), shows nothing: it is a
-library's example, or a client that everybody runs. Users of one application share its form as well. Counted
+library's example, or a client that everybody runs, and excuses at most who comes and goes as people do. Users
+of one application share its form as well. Counted
 are accounts of which some detector was surprised in that hour, since of the others nothing has to be excused.
 
 Of one partition only, judged by hours up to ``h - DELAY_HOURS``, and exact after a crash for the same
@@ -23,6 +24,17 @@ from streams.delayed import Delayed
 Tags = NDArray[np.uint32]
 
 SYSTEM_USES = 3
+CONSTANT_SHARE = 0.9
+"""Of an account's requests that have a system prompt, from which on it is what the account is for."""
+
+
+def constant(table: AccountTable, slots: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which accounts send one system prompt throughout, (m,), by `streams.detectors.template`."""
+    if "template" not in (table.dtype.names or ()):
+        return np.zeros(len(slots), np.bool_)
+    seen = table.rows["template"][slots]
+    mostly: NDArray[np.bool_] = seen["with_system"] > CONSTANT_SHARE * np.maximum(seen["total"], 1)
+    return mostly
 
 
 def sent(table: AccountTable, slots: NDArray[np.intp]) -> Tags:

@@ -7,7 +7,9 @@ others that show an innocent purpose (`streams.purpose`), and evidence of anothe
 
 - it asks **so seldom** that it may be by hand, and rests, or has not been awake for long;
 - or **others fill in the same form**: `FORM_ACCOUNTS` accounts that have rested, or as many of one
-  organisation, or a crowd. A *form* is a head or a tail of prompts that was also that of the prompt before.
+  organisation, or a crowd. A *form* is a head or a tail of prompts that was also that of the prompt before;
+- or all it sends is under **a system prompt that others send as well** (`streams.common_systems`): a client
+  that many run under keys of their own. One that nobody else sends names a purpose (`streams.purpose`).
 
 Who has been found is nobody's excuse. An operator gains by this only where each of his accounts keeps a
 person's hours, pace and visits. Whether such accounts are one operator's is then for the link and campaign
@@ -31,10 +33,11 @@ from streams import links
 from streams.account_table import AccountTable
 from streams.batch import EventBatch
 from streams.calibration import Calibration, keep_newest, within
+from streams.common_systems import CommonSystems, constant, sent
 from streams.delayed import Delayed
 from streams.purpose import PURPOSE_NATS
 from streams.segment import Segment
-from streams.visits import LEVELS, Visits, by_hand, come_and_go, in_visits, rested
+from streams.visits import LEVELS, Visits, active, by_hand, come_and_go, in_visits, rested
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -66,11 +69,14 @@ class Forms:
 
     Args:
         calibration: keeps the marks of accounts.
+        systems: which system prompts are nobody's own.
         content: bool (d,), which score columns are about what is asked.
     """
 
-    def __init__(self, calibration: Calibration, content: NDArray[np.bool_]) -> None:
-        self._calibration, self._content = calibration, content
+    def __init__(
+        self, calibration: Calibration, systems: CommonSystems, content: NDArray[np.bool_]
+    ) -> None:
+        self._calibration, self._systems, self._content = calibration, systems, content
         self.known = Delayed(self._build)
         self._batch: EventBatch | None = None
         self._edges: dict[str, Tags] = {}
@@ -120,16 +126,20 @@ class Forms:
         levels = np.stack([come_and_go(table, slots, visits) for visits in LEVELS])
         loud = (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
         excused = np.zeros(len(nats), np.bool_)
+        everybodys = constant(table, slots) & self._systems.common(sent(table, slots), hours)
         for number in np.flatnonzero(loud & levels.any(axis=0)).tolist():
             visits = LEVELS[int(levels[:, number].argmax())]
-            excused[number] = self._explained(table, int(slots[number]), int(hours[number]), visits)
+            slot, hour = int(slots[number]), int(hours[number])
+            excused[number] = (
+                by_hand(table, slot, hour, visits)
+                or self._known(slot, hour, visits)
+                or (everybodys[number] and in_visits(active(table, slot, hour), hour, visits.hours))
+            )
         capped = excused[:, None] & self._content
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
 
-    def _explained(self, table: AccountTable, slot: int, hour: int, visits: Visits) -> bool:
-        """The account asks by hand, or fills in known forms, mostly."""
-        if by_hand(table, slot, hour, visits):
-            return True
+    def _known(self, slot: int, hour: int, visits: Visits) -> bool:
+        """The account fills in known forms, mostly."""
         marks = self._calibration.marks.get(slot)
         lately = {} if marks is None else within(marks.forms, hour)
         if not lately or not in_visits(lately, hour, visits.hours):

@@ -76,8 +76,8 @@ class PlaneState:
         self.calibration = Calibration(len(self.detectors))
         content = np.array([one.metadata.nature == "content" for one in self.detectors], np.bool_)
         self.houses = Houses(self.calibration.marks, content)
-        self.forms = Forms(self.calibration, content)
         self.systems = CommonSystems(self.calibration.marks)
+        self.forms = Forms(self.calibration, self.systems, content)
         self.codec = StateCodec(config, self.table.dtype)
         self.closed_hour = NO_HOUR
         """Hours up to this one are closed."""

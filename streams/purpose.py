@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.account_table import AccountTable
+from streams.common_systems import constant
 
 if TYPE_CHECKING:
     from streams.detectors.detector import Context
@@ -41,7 +42,6 @@ BRIEF_TOKENS = 100
 """Answers shorter than this on average are labels and fields, no training data."""
 
 
-SYSTEM_SHARE = 0.9
 SERVES_END_USERS = 4
 
 
@@ -54,8 +54,8 @@ def application(
         nobody = np.zeros(len(slots), np.bool_)
         return nobody, nobody
     seen = table.rows["template"][slots]
-    constant = seen["with_system"] > SYSTEM_SHARE * np.maximum(seen["total"], 1)
-    system: NDArray[np.bool_] = constant & ~context.systems.common(seen["last_system"], context.hours)
+    common = context.systems.common(seen["last_system"], context.hours)
+    system: NDArray[np.bool_] = constant(table, slots) & ~common
     serves: NDArray[np.bool_] = np.bitwise_count(seen["end_users"]) >= SERVES_END_USERS
     return system, serves
 

@@ -14,6 +14,7 @@ from schemas.event import RequestEvent
 from schemas.finding import Lifecycle
 from streams.account_plane import AccountPlane
 from streams.calibration import WINDOW_HOURS, Calibration, Marks
+from streams.common_systems import CommonSystems
 from streams.config import DetectionConfig
 from streams.fingerprint import Fingerprinter
 from streams.forms import CROWD_ACCOUNTS, FORM_ACCOUNTS, Forms
@@ -32,7 +33,7 @@ def known(accounts: int, *hours: int, found: int = 2**31, owner: int = 0) -> For
     calibration = Calibration(2)
     for slot in range(accounts):
         calibration.marks[slot] = Marks(cohort=0, found=found, owner=owner, forms=dict.fromkeys(hours, FORM))
-    return Forms(calibration, CONTENT)
+    return Forms(calibration, CommonSystems(calibration.marks), CONTENT)
 
 
 def test_forms_of_an_account_are_bounded() -> None:
@@ -79,16 +80,22 @@ def test_what_makes_no_form(forms: Forms, why: str) -> None:
     assert not is_known(forms, HOUR + 2), why
 
 
-def events(times: dict[str, Sequence[datetime]], share: float) -> list[RequestEvent]:
-    """Accounts that fill in `FRAME` with a share of what they send; the rest are their own words."""
+def events(
+    times: dict[str, Sequence[datetime]],
+    share: float,
+    frame: str = FRAME,
+    system: str | None = None,
+) -> list[RequestEvent]:
+    """Accounts that fill in a frame, some with their names, with a share of what they send; the rest are
+    their own words."""
     printer, made = Fingerprinter(b"secret", "k1"), []
     for number, (account, mine) in enumerate(times.items()):
         dice = random.Random(number)
         for place, time in enumerate(mine):
             own = WRITERS["person"](number + 1, place // 3, place % 3, (number << 12) + place).prompt
             topic = Dice(number, place).pick(("rivers", "chess", "bread", "the moon", "old cars", "tea"))
-            prompt = FRAME.format(f"{topic} {place}") if dice.random() < share else own
-            fields = printer.fingerprint(prompt, None)
+            prompt = frame.format(f"{topic} {place}", account) if dice.random() < share else own
+            fields = printer.fingerprint(prompt, system)
             made.append(
                 RequestEvent(
                     schema_version=1, event_id=f"{account}-{place}", time=time, account_id=account,
@@ -99,13 +106,14 @@ def events(times: dict[str, Sequence[datetime]], share: float) -> list[RequestEv
 
 
 def sittings(seed: int, a_day: int, days: int = DAYS) -> list[datetime]:
-    """Some visits between eight and eight, of three requests each."""
+    """Some visits between eight and eight, of three requests each; in two at once nobody hurries."""
     dice, times = random.Random(seed), []
     for day in range(days):
         for _ in range(a_day):
             start = DAY_ONE + timedelta(days=day, hours=dice.uniform(8, 20))
             times += [start + timedelta(minutes=2 * turn) for turn in range(3)]
-    return sorted(times)
+    times.sort()
+    return [time for n, time in enumerate(times) if not n or time - times[n - 1] > timedelta(seconds=10)]
 
 
 def around_the_clock(seed: int, a_day: int) -> list[datetime]:
@@ -132,6 +140,35 @@ def test_who_fills_in_what_many_do_is_excused_and_alone_he_is_not() -> None:
     alone: dict[str, Sequence[datetime]] = {"busy": [t + timedelta(days=2) for t in sittings(99, 30)]}
     assert found(events(alone, share=1.0)) == {"busy"}
     assert "busy" not in found(events(alone | crowd(8), share=1.0))
+
+
+def test_who_fills_in_what_many_do_may_ask_faster_than_by_hand() -> None:
+    """Two dozen in an hour, an hour a day: a visit without an end."""
+    talks = [DAY_ONE + timedelta(days=day, hours=9, minutes=2.5 * n) for day in (2, 3) for n in range(24)]
+    dice = random.Random(2)
+    fast: dict[str, Sequence[datetime]] = {
+        "fast": sorted(time + timedelta(seconds=dice.expovariate(1 / 150)) for time in talks)
+    }
+    assert found(events(fast, share=1.0)) == {"fast"}
+    assert found(events(fast | crowd(8), share=1.0)) == set()
+
+
+SYSTEM = "You are a careful teacher who writes for beginners."
+OWN_FRAME = "For {1} set five exam questions about {0} and give the answers at length for {1}"
+
+
+def test_one_system_prompt_of_many_is_a_form_as_well() -> None:
+    """Around moulds of their own: it excuses who comes and goes, and nobody who does not."""
+    visits = {
+        name: [time + timedelta(days=1) for time in sittings(90 + number, 27, 3)]
+        for number, name in enumerate(("ann", "bob", "cat", "dan"))
+    }
+    both: dict[str, Sequence[datetime]] = {
+        **visits,
+        "steady": [time + timedelta(days=1) for time in around_the_clock(1, 60)],
+    }
+    assert found(events(both, share=1.0, frame=OWN_FRAME)) == set(both)
+    assert found(events(both, share=1.0, frame=OWN_FRAME, system=SYSTEM)) == {"steady"}
 
 
 def test_when_somebody_asks_says_nothing_where_it_is_seldom() -> None:
