@@ -5,11 +5,11 @@ own: their users pour words into one mould, as a pipeline does. Content says "sa
 of an account that asks as a person does (`streams.visits`), detectors of *content* may say no more than of
 others that show an innocent purpose (`streams.purpose`), and evidence of another nature must join it, where
 
-- it asks **so seldom** that it may be by hand, and rests, or has not been awake for long;
+- it asks **so seldom** that it may be by hand, and rests, or has not been awake for long; somewhat faster
+  where others send its one system prompt as well (`streams.common_systems`), as those of a client do that
+  many run;
 - or **others fill in the same form**: `FORM_ACCOUNTS` accounts that have rested, or as many of one
-  organisation, or a crowd. A *form* is a head or a tail of prompts that was also that of the prompt before;
-- or all it sends is under **a system prompt that others send as well** (`streams.common_systems`): a client
-  that many run under keys of their own. One that nobody else sends names a purpose (`streams.purpose`).
+  organisation, or a crowd. A *form* is a head or a tail of prompts that was also that of the prompt before.
 
 Who has been found is nobody's excuse. An operator gains by this only where each of his accounts keeps a
 person's hours, pace and visits. Whether such accounts are one operator's is then for the link and campaign
@@ -37,7 +37,7 @@ from streams.common_systems import CommonSystems, constant, sent
 from streams.delayed import Delayed
 from streams.purpose import PURPOSE_NATS
 from streams.segment import Segment
-from streams.visits import LEVELS, Visits, active, by_hand, come_and_go, in_visits, rested
+from streams.visits import LEVELS, Visits, by_hand, come_and_go, in_visits, rested
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -126,15 +126,12 @@ class Forms:
         levels = np.stack([come_and_go(table, slots, visits) for visits in LEVELS])
         loud = (nats[:, self._content] > PURPOSE_NATS).any(axis=1)
         excused = np.zeros(len(nats), np.bool_)
-        everybodys = constant(table, slots) & self._systems.common(sent(table, slots), hours)
+        shared = constant(table, slots) & self._systems.common(sent(table, slots), hours)
         for number in np.flatnonzero(loud & levels.any(axis=0)).tolist():
             visits = LEVELS[int(levels[:, number].argmax())]
             slot, hour = int(slots[number]), int(hours[number])
-            excused[number] = (
-                by_hand(table, slot, hour, visits)
-                or self._known(slot, hour, visits)
-                or (everybodys[number] and in_visits(active(table, slot, hour), hour, visits.hours))
-            )
+            alone = by_hand(table, slot, hour, visits, bool(shared[number]))
+            excused[number] = alone or self._known(slot, hour, visits)
         capped = excused[:, None] & self._content
         return np.where(capped, np.minimum(nats, PURPOSE_NATS), nats)
 

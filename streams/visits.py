@@ -123,19 +123,25 @@ def come_and_go(table: AccountTable, slots: Slots, visits: Visits) -> NDArray[np
     return few & varied & unhurried
 
 
-def by_hand(table: AccountTable, slot: int, hour: int, visits: Visits) -> bool:
-    """Whether an account that comes and goes like this asks so seldom, and sleeps, up to an hour."""
-    seen = active(table, slot, hour)
+def by_hand(table: AccountTable, slot: int, hour: int, visits: Visits, shared: bool = False) -> bool:
+    """Whether an account that comes and goes like this asks so seldom, and sleeps, up to an hour.
+
+    Args:
+        shared: others send its system prompt as well: it may ask as fast as who fills in a known form, and
+            need not have rested when it has just begun.
+    """
+    seen = _active(table, slot, hour)
     if not seen:  # an event from before all that is remembered
         return False
-    new = seen[0] - seen[-1] < visits.awake
+    new = seen[0] - seen[-1] < (AWAKE_HOURS if shared else visits.awake)
     by_hour = table.rows["hour_requests"][slot]
     pace, hours = by_hour.sum(dtype=np.int64), np.count_nonzero(by_hour)
-    few = bool(pace <= min(visits.by_hand, HOUR_REQUESTS * hours)) and in_visits(seen, hour, visits.hours)
+    hourly = visits.hourly if shared else HOUR_REQUESTS
+    few = bool(pace <= min(visits.by_hand, hourly * hours)) and in_visits(seen, hour, visits.hours)
     return few and (new or rested(seen))
 
 
-def active(table: AccountTable, slot: int, hour: int) -> list[int]:
+def _active(table: AccountTable, slot: int, hour: int) -> list[int]:
     """Hours of the two days up to this one in which an account has asked anything, newest first."""
     hours = hour - np.arange(2 * WINDOW_HOURS, dtype=np.int64)
     rows = table.rows

@@ -157,18 +157,20 @@ SYSTEM = "You are a careful teacher who writes for beginners."
 OWN_FRAME = "For {1} set five exam questions about {0} and give the answers at length for {1}"
 
 
-def test_one_system_prompt_of_many_is_a_form_as_well() -> None:
-    """Around moulds of their own: it excuses who comes and goes, and nobody who does not."""
-    visits = {
-        name: [time + timedelta(days=1) for time in sittings(90 + number, 27, 3)]
-        for number, name in enumerate(("ann", "bob", "cat", "dan"))
-    }
-    both: dict[str, Sequence[datetime]] = {
-        **visits,
-        "steady": [time + timedelta(days=1) for time in around_the_clock(1, 60)],
-    }
-    assert found(events(both, share=1.0, frame=OWN_FRAME)) == set(both)
-    assert found(events(both, share=1.0, frame=OWN_FRAME, system=SYSTEM)) == {"steady"}
+def test_users_of_one_client_may_ask_faster_in_their_first_hours() -> None:
+    """Under one system prompt, each with a mould of his own; who goes on through the night is no user."""
+
+    def talk(start_h: float, requests: int) -> list[datetime]:
+        """Four requests, a minute apart, every eleven minutes."""
+        minutes = (n // 4 * 11 + n % 4 for n in range(requests))
+        return [DAY_ONE + timedelta(hours=start_h, minutes=minute) for minute in minutes]
+
+    early = {name: talk(8 + number, 60) for number, name in enumerate(("ann", "bob", "cat"))}
+    late: dict[str, Sequence[datetime]] = {"dan": talk(16, 40), "sleepless": talk(16, 400)}
+    assert {"dan", "sleepless"} <= found(events(early | late, share=1.0, frame=OWN_FRAME))
+    named = found(events(early | late, share=1.0, frame=OWN_FRAME, system=SYSTEM))
+    assert "sleepless" in named
+    assert "dan" not in named
 
 
 def test_when_somebody_asks_says_nothing_where_it_is_seldom() -> None:
