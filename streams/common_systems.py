@@ -25,7 +25,8 @@ Tags = NDArray[np.uint32]
 
 SYSTEM_USES = 3
 CONSTANT_SHARE = 0.9
-"""Of an account's requests that have a system prompt, from which on it is what the account is for."""
+"""Of an account's requests under the system prompt of the one before, from which on it is what the account
+is for."""
 
 
 def constant(table: AccountTable, slots: NDArray[np.intp]) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from schemas.finding import Feature
 from streams.account_table import AccountTable
+from streams.common_systems import CONSTANT_SHARE
 from streams.detectors.detector import (
     LOOKS_NATS,
     Context,
@@ -148,7 +149,7 @@ class Template(Detector):
         total = mine["total"][slots].astype(np.float64)
         by_chance = total / PROMPT_BUCKETS
         alike = np.maximum(top - np.maximum(same - by_chance - 1, 0.0), 0.0)
-        system = mine["with_system"][slots] > 0.9 * total
+        system = mine["with_system"][slots] > CONSTANT_SHARE * total
         serves = np.bitwise_count(mine["end_users"][slots]) >= MANY_END_USERS
         share = np.where(serves, END_USERS_SHARE, np.where(system, SYSTEM_SHARE, USUAL_SHARE))
         return alike, total, share
