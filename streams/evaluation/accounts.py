@@ -43,8 +43,10 @@ from streams.simulation.traffic import Record, Traffic
 START_MS = 1_767_571_200_000
 """Monday 2026-01-05, midnight UTC."""
 FEWEST_SHARES = 4
-SHARE_ACCOUNTS = 1_000
-"""Accounts of the population in one share at most: what a process holds at a time."""
+SHARE_ACCOUNTS = 5_000
+"""Accounts of the population in one share at most: what a process holds at a time. A share is judged as a
+partition, which in a fleet holds some ten thousand and more (`infra/README.md`): what accounts have in common,
+such as a new form, is known there sooner."""
 RUN_EVENTS = 8_000
 ADOPTERS = 0.1
 """Share of the benign population that moves to the new model within a day of its release."""
