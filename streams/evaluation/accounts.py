@@ -45,8 +45,8 @@ START_MS = 1_767_571_200_000
 FEWEST_SHARES = 4
 SHARE_ACCOUNTS = 5_000
 """Accounts of the population in one share at most: what a process holds at a time. A share is judged as a
-partition, which in a fleet holds ten thousand and more (`infra/README.md`): what accounts have in common, such
-as a new form, is known there sooner."""
+partition, which in a fleet holds ten thousand and more (`infra/README.md`): what accounts have in common is
+known there sooner."""
 RUN_EVENTS = 8_000
 ADOPTERS = 0.1
 """Share of the benign population that moves to the new model within a day of its release."""
