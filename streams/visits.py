@@ -123,7 +123,7 @@ def come_and_go(table: AccountTable, slots: Slots, visits: Visits) -> NDArray[np
     return few & varied & unhurried
 
 
-def by_hand(table: AccountTable, slot: int, hour: int, visits: Visits, shared: bool = False) -> bool:
+def by_hand(table: AccountTable, slot: int, hour: int, visits: Visits, shared: bool) -> bool:
     """Whether an account that comes and goes like this asks so seldom, and sleeps, up to an hour.
 
     Args:
