@@ -11,18 +11,19 @@ from enum import StrEnum
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from agents import bus
+from agents.long_file import LongFile
 from agents.parallel import Pool, ahead, pool
 from agents.readers import reader
 from agents.settings import Settings
 from schemas.errors import InvalidSetting
 from schemas.topics import RAW_NATIVE
-from streams.fingerprint import Fingerprint, Fingerprinter
-from streams.simulation.content import Content, Source, written
+from streams.fingerprint import Fingerprinter
+from streams.simulation.content import Content, Source, endings
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
@@ -125,7 +126,7 @@ def _pairs(records: list[Record]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _drawn(lines: Lines) -> Iterator[Portion]:
-    for part in ahead(draft.write for draft in lines.drafts()):
+    for part in ahead((draft.write for draft in lines.drafts()), most=4, threads=2):
         yield Portion(int(part.time_ms[-1]), len(part.ends), part.data, partial(lines.records, part))
 
 
@@ -134,15 +135,15 @@ def _with_content(traffic: Traffic, printer: Fingerprinter) -> Iterator[Portion]
     with ExitStack() as opened:
         workers: list[Pool] = []
 
-        def write(sources: Sequence[Source]) -> Iterable[list[Fingerprint]]:
+        def write(sources: Sequence[Source]) -> Iterable[list[bytes]]:
             if not workers:
                 if len(sources) <= _FEW_SOURCES:
-                    return written(printer, sources)
+                    return endings(printer, sources)
                 workers.append(opened.enter_context(pool(printer)))
             parts = [sources[at : at + _PART_SOURCES] for at in range(0, len(sources), _PART_SOURCES)]
-            return chain.from_iterable(workers[0].map(written, parts))
+            return chain.from_iterable(workers[0].map(endings, parts))
 
-        yield from _drawn(Lines(traffic, Content(traffic.population, printer, fragments=True, write=write)))
+        yield from _drawn(Lines(traffic, Content(traffic.population, write)))
 
 
 def to_folder(
@@ -157,7 +158,7 @@ def to_folder(
     population, parts = portions(scenario, words, settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / EVENTS).open("xb") as file:
+        with LongFile(folder / EVENTS) as file:
             write_truth(population, folder)
             # a disk takes as long for a slice as drawing the next one does
             for part in ahead(partial(_put, file, part) for part in parts):
@@ -173,7 +174,7 @@ def to_folder(
     return sent
 
 
-def _put(file: BinaryIO, part: Portion) -> Portion:
+def _put(file: LongFile, part: Portion) -> Portion:
     file.write(part.data)
     return part
 

@@ -21,6 +21,7 @@ from schemas.event import RequestEvent
 from schemas.evidence import HOURS_TOLD, AccountEvidence, LinkKind
 from streams.batch import FEATURE_DIMENSIONS
 from streams.detectors.shift import MIN_CHARS, STRUCTURE
+from streams.fingerprint import Fingerprint
 from streams.hashing import hash64
 from streams.links import FADE_PROMPTS, FIELDS, MEAN_SCALE, identifiers, ties
 from streams.simulation.calls import Calls, CallStream
@@ -54,7 +55,7 @@ class EvidenceColumns:
         content: what the accounts write.
     """
 
-    def __init__(self, traffic: Traffic, content: Content) -> None:
+    def __init__(self, traffic: Traffic, content: Content[Fingerprint]) -> None:
         self.population, self._traffic, self._content = traffic.population, traffic, content
         n = self.population.size
         self._requests, self._completed = np.zeros(n, np.int64), np.zeros(n, np.int64)
@@ -106,7 +107,7 @@ class EvidenceColumns:
 
     def _note_bank(self) -> None:
         """What is read of the rows that the bank has got since."""
-        known, fresh = len(self._bank_links), self._content.fingerprints[len(self._bank_links) :]
+        fresh = self._content.kept[len(self._bank_links) :]
         if not fresh:
             return
         for one in fresh:
@@ -114,7 +115,8 @@ class EvidenceColumns:
             both = zip(_KINDS[_CONTENT:], values, strict=True)
             self._bank_links.append(tuple((kind, value) for kind, value in both if value))
         longer = np.array([one.prompt_chars >= MIN_CHARS for one in fresh])
-        vectors = self._content.vectors[known : known + len(fresh)].astype(np.int32)
+        vectors = np.frombuffer(b"".join(one.prompt_embedding for one in fresh), np.int8).astype(np.int32)
+        vectors = vectors.reshape(-1, FEATURE_DIMENSIONS)
         vectors[~longer, STRUCTURE] = 0
         self._bank_long = np.concatenate([self._bank_long, longer])
         self._bank = np.concatenate([self._bank, vectors])

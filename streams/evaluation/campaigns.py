@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -31,7 +32,7 @@ from streams.evaluation.request_evidence import RequestEvidence
 from streams.fingerprint import Fingerprinter
 from streams.hashing import hash64
 from streams.link_plane import LinkPlane
-from streams.simulation.content import Content
+from streams.simulation.content import Content, written
 from streams.simulation.identity import NOBODY
 from streams.simulation.population import Population
 from streams.simulation.random_campaigns import in_words
@@ -81,7 +82,8 @@ class CampaignRun:
         if requests:
             self._hours = RequestEvidence(traffic, secret, config)
         else:
-            self._hours = EvidenceColumns(traffic, Content(self.population, Fingerprinter(secret, "k1")))
+            content = Content(self.population, partial(written, Fingerprinter(secret, "k1")))
+            self._hours = EvidenceColumns(traffic, content)
         partitions = -(-self.population.size // PARTITION_ACCOUNTS)
         self._links = [LinkPlane(config, number) for number in range(partitions)]
         self._views = {"all": View(CampaignPlane(config), frozenset(LinkKind))}

@@ -14,15 +14,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.features import DIMENSIONS
 from streams.fingerprint import Fingerprint, Fingerprinter
 from streams.simulation.calls import Calls
 from streams.simulation.population import Population, Voice
@@ -42,7 +40,6 @@ GROUP_PROMPTS = 256
 """Prompts of one source that many accounts share; of each of its wordings."""
 FREE_WRITERS = frozenset({*CHARACTERS, "assistant"})
 """Writers without a template, whose following messages are not like their first."""
-_START = 1 << 14
 _encode = msgspec.json.Encoder().encode
 
 
@@ -82,42 +79,41 @@ def written(fingerprinter: Fingerprinter, sources: Sequence[Source]) -> list[lis
     return [one.kept(list(islice(made, one.prompts))) for one in sources]
 
 
-Write = Callable[[Sequence[Source]], Iterable[Sequence[Fingerprint]]]
-"""What `written` gives of some sources. It may be begun at once and be waited for where it is iterated."""
+def endings(fingerprinter: Fingerprinter, sources: Sequence[Source]) -> list[list[bytes]]:
+    """The same as the end of a JSON line: what a fingerprint knows, from a comma to the line feed."""
+    return [[_ending(one) for one in made] for made in written(fingerprinter, sources)]
 
 
-class Content:
+def _ending(made: Fingerprint) -> bytes:
+    known = {name: value for name, value in msgspec.structs.asdict(made).items() if value is not None}
+    return b",%b\n" % _encode(known)[1:]
+
+
+Row = TypeVar("Row")
+Write = Callable[[Sequence[Source]], Iterable[Sequence[Row]]]
+"""What `written` or `endings` gives of some sources. It may be begun at once and be waited for where it is
+iterated."""
+
+
+class Content(Generic[Row]):
     """The bank. Sources are written when first drawn from, all at once that a slice of time asks for.
 
     Args:
-        fingerprinter: makes the fingerprints.
-        fragments: keep each row as JSON as well.
-        write: how sources are written; one after the other where it is not given.
+        write: how sources are written; says what is kept of a prompt.
 
     Attributes:
-        vectors: int8 (rows, 256).
-        fingerprints: of each row.
-        fragments: JSON members of each row without braces, where asked for.
+        kept: of each prompt, in the order in which they were asked for.
     """
 
-    def __init__(
-        self,
-        population: Population,
-        fingerprinter: Fingerprinter,
-        *,
-        fragments: bool = False,
-        write: Write | None = None,
-    ) -> None:
+    def __init__(self, population: Population, write: Write[Row]) -> None:
         self._population = population
-        self._write: Write = write or partial(written, fingerprinter)
-        self.vectors: NDArray[np.int8] = np.zeros((_START, DIMENSIONS), np.int8)
-        self.fingerprints: list[Fingerprint] = []
-        self.fragments: list[bytes] | None = [] if fragments else None
+        self._write = write
+        self.kept: list[Row] = []
         self._sources: dict[Source, int] = {}
         """First row of each."""
         self._promised = 0
         """Rows of all of them."""
-        self._begun: deque[Iterator[Sequence[Fingerprint]]] = deque()
+        self._begun: deque[Iterator[Sequence[Row]]] = deque()
         """What is being written, in the order of its rows."""
         n = population.size
         # places of an account's rows: in its shared or usual voice, and in its own words; -1: not yet asked
@@ -125,7 +121,7 @@ class Content:
         self._own = _Places(n)
 
     def __len__(self) -> int:
-        return len(self.fingerprints)
+        return len(self.kept)
 
     def rows(self, calls: Calls) -> Ints:
         """int64 (n,): the row of the bank that each call says."""
@@ -152,7 +148,7 @@ class Content:
         """Wait until the bank has so many rows."""
         while len(self) < size:
             for made in self._begun.popleft():
-                self._keep(made)
+                self.kept += made
 
     def _place(self, parts: Sequence[tuple[_Places, Ints]]) -> None:
         """Find the sources of accounts that ask for the first time, and begin to write those that are new."""
@@ -185,17 +181,6 @@ class Content:
             return [_source(voice, GROUP_PROMPTS * voice.templates, 0)] * 4
         usual = Voice(voice.writer, first + row % APPLICATIONS)
         return [_source(usual, APPLICATION_PROMPTS, 0), _source(usual, APPLICATION_PROMPTS, 1)] * 2
-
-    def _keep(self, made: Sequence[Fingerprint]) -> None:
-        """As the next rows."""
-        first = len(self.fingerprints)
-        while first + len(made) > len(self.vectors):
-            self.vectors = np.concatenate([self.vectors, np.zeros_like(self.vectors)])
-        for number, one in enumerate(made, first):
-            self.fingerprints.append(one)
-            self.vectors[number] = np.frombuffer(one.prompt_embedding or bytes(DIMENSIONS), np.int8)
-            if self.fragments is not None:
-                self.fragments.append(_encode(one)[1:-1])
 
 
 def _source(voice: Voice, prompts: int, turn: int) -> Source:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from streams.simulation.calls import Calls, CallStream
+from streams.simulation.calls import LONGEST_RUN, Calls, CallStream
 from streams.simulation.content import Content
 from streams.simulation.traffic import CACHED_ACCOUNTS, Traffic
 from streams.simulation.usage import FAULTS, MODEL_NAMES, Usage, drawn
@@ -33,16 +33,21 @@ def _texts(values: Iterable[str]) -> pa.Array:
 
 
 _NOTHING = pa.scalar("", pa.large_string())
+# What stands between two columns is kept with one of them: each column takes as long as its texts do.
 _ENDS = _texts(
-    [
-        *(f'"status":"failure","http_status":{http},"error_type":"{error}",' for http, error in FAULTS),
-        '"http_status":200,"finish_reasons":["stop"],',
-        '"http_status":200,"finish_reasons":["length"],',
-    ]
+    f',{end},"duration_s":'
+    for end in (
+        *(f'"status":"failure","http_status":{http},"error_type":"{error}"' for http, error in FAULTS),
+        '"http_status":200,"finish_reasons":["stop"]',
+        '"http_status":200,"finish_reasons":["length"]',
+    )
 )
 _MODELS = _texts(
-    f'"request_model":"{name}","stream":{stream},' for name in MODEL_NAMES for stream in ("false", "true")
+    f'"request_model":"{name}","stream":{stream},"message_count":'
+    for name in MODEL_NAMES
+    for stream in ("false", "true")
 )
+_MESSAGES = _texts(f'{number},"input_tokens":' for number in range(2 * LONGEST_RUN))
 _MILLISECONDS = _texts(f'.{number:03}Z",' for number in range(1000))
 _REASONING = np.array(["reason" in name for name in MODEL_NAMES])
 
@@ -72,10 +77,10 @@ class Lines:
 
     Args:
         traffic: of the scenario; says what each account always sends.
-        content: bank to take fingerprints from, made with ``fragments``; `None`: no content.
+        content: bank of ``endings``, to take fingerprints from; `None`: no content.
     """
 
-    def __init__(self, traffic: Traffic, content: Content | None = None) -> None:
+    def __init__(self, traffic: Traffic, content: Content[bytes] | None = None) -> None:
         self._traffic = traffic
         self._content = content
         self._bank = _Bank()
@@ -111,10 +116,10 @@ class Lines:
 
     def _finish(self, draft: Draft, size: int) -> Draft:
         """With words."""
-        if self._content is None or self._content.fragments is None:
+        if self._content is None:
             return draft
         self._content.have(size)
-        self._bank.extend(self._content.fragments[len(self._bank) :])
+        self._bank.extend(self._content.kept[len(self._bank) :])
         return draft._replace(bank=self._bank.texts())
 
 
@@ -131,6 +136,7 @@ class Draft(NamedTuple):
     said: Ints | None = None
     """Of each request, its words' place in `bank`."""
     bank: pa.Array | None = None
+    """Ends of lines."""
 
     def write(self) -> Slice:
         """The slice. Nearly all of it is Arrow's work, which lets other threads run."""
@@ -141,30 +147,25 @@ class Draft(NamedTuple):
         again, served = calls.attempt > 0, usage.end_user >= 0
         thinks = _REASONING[usage.model] & ~calls.failed
         streams = usage.stream & ~calls.failed
-        said = [] if self.bank is None else [",", self.bank.take(pa.array(self.said))]
+        said = "}\n" if self.bank is None else self.bank.take(pa.array(self.said))
         data = _joined(
             self.starts.take(pa.array(self.where)),
             _digits(calls.event),
-            _where(again, ".", calls.attempt[again]),
+            *([_where(again, ".", calls.attempt[again])] if again.any() else []),
             times.take(pa.array(second - second.min())),
             _MILLISECONDS.take(pa.array(millisecond)),
             _where(talks, '"conversation_id":"conv-', calls.visit[talks], '",'),
             _where(served, '"end_user_id":"user-', usage.end_user[served], '",'),
             _MODELS.take(pa.array(2 * usage.model + usage.stream)),
-            '"message_count":',
-            _digits(np.where(talks, 2 * calls.turn + 1, 1)),
-            ',"input_tokens":',
+            _MESSAGES.take(pa.array(np.where(talks, 2 * calls.turn + 1, 1))),
             _digits(usage.tokens_in),
             ',"output_tokens":',
             _digits(usage.tokens_out),
-            ",",
-            _where(thinks, '"reasoning_output_tokens":', usage.tokens_out[thinks] * 6 // 10, ","),
+            _where(thinks, ',"reasoning_output_tokens":', usage.tokens_out[thinks] * 6 // 10),
             _ENDS.take(pa.array(np.where(calls.failed, usage.fault, usage.cut + len(FAULTS)))),
-            '"duration_s":',
             _digits(usage.duration_s),
             _where(streams, ',"time_to_first_chunk_s":', usage.first_s[streams]),
-            *said,
-            "}\n",
+            said,
         )
         _, offsets, texts = data.buffers()
         ends = np.frombuffer(offsets, np.int64, len(data) + 1)[1:]

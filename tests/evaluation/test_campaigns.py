@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -21,7 +22,7 @@ from streams.evaluation.campaign_score import Attack, World, score
 from streams.evaluation.campaigns import CampaignRun
 from streams.fingerprint import Fingerprinter
 from streams.simulation.attackers import Campaign
-from streams.simulation.content import Content
+from streams.simulation.content import Content, endings, written
 from streams.simulation.crowds import Crowd
 from streams.simulation.lines import Lines
 from streams.simulation.scenario import Scenario
@@ -44,7 +45,7 @@ def test_evidence_is_what_account_planes_tell() -> None:
         accounts=80, seed=4, duration_s=30 * 3600, most_visits_per_day=40, crowds=(APP,), campaigns=(HYDRA,)
     )
     traffic = Traffic(scenario, text=False)
-    content = Content(traffic.population, Fingerprinter(SECRET, "k1"), fragments=True)
+    content = Content(traffic.population, partial(endings, Fingerprinter(SECRET, "k1")))
     # the account plane sums the structure group with the shift detector's columns
     plane = AccountPlane(DetectionConfig(), detectors=[Shift()])
     wanted: dict[tuple[str, int], AccountEvidence] = {}
@@ -54,7 +55,9 @@ def test_evidence_is_what_account_planes_tell() -> None:
     wanted |= {(one.account_id, one.hour): one for one in plane.close_windows().evidence}
     told = {
         (one.account_id, one.hour): one
-        for hour in EvidenceColumns(traffic, Content(traffic.population, Fingerprinter(SECRET, "k1")))
+        for hour in EvidenceColumns(
+            traffic, Content(traffic.population, partial(written, Fingerprinter(SECRET, "k1")))
+        )
         for one in hour.evidence
     }
     assert set(told) == set(wanted)

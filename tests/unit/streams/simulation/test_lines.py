@@ -1,15 +1,16 @@
 from collections import Counter
+from functools import partial
 
 import msgspec
 import numpy as np
 import pytest
 
 from schemas.event import RequestEvent, decode_event
-from streams.fingerprint import Fingerprinter
+from streams.fingerprint import Fingerprint, Fingerprinter
 from streams.simulation import lines
 from streams.simulation.attackers import Campaign
 from streams.simulation.calls import Calls, CallStream
-from streams.simulation.content import APPLICATIONS, Content, written
+from streams.simulation.content import APPLICATIONS, Content, endings, written
 from streams.simulation.crowds import Crowd
 from streams.simulation.habits import HABITS
 from streams.simulation.lines import Lines
@@ -17,6 +18,7 @@ from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
 from streams.simulation.traffic import Traffic
 
+PRINTER = Fingerprinter(b"a secret of this test", "k1")
 HYDRA = Campaign(name="hydra", text="pipeline", accounts=12, requests_per_day=60, cover=0.3, starts_after=0.1)
 APP = Crowd(name="app", accounts=(10, 10), writer="processor", habit="developer", own_share=0.2)
 SCENARIO = Scenario(accounts=60, seed=3, duration_s=12 * 3600, crowds=(APP,), campaigns=(HYDRA,))
@@ -36,7 +38,7 @@ def test_lines_are_the_records_of_the_slower_writer():
 @pytest.fixture(scope="module")
 def said() -> tuple[Population, list[RequestEvent]]:
     traffic = Traffic(SCENARIO, text=False)
-    content = Content(traffic.population, Fingerprinter(b"a secret of this test", "k1"), fragments=True)
+    content = Content(traffic.population, partial(endings, PRINTER))
     return traffic.population, events(Lines(traffic, content))
 
 
@@ -54,14 +56,14 @@ def test_content_adds_fingerprints_and_nothing_else(said):
 
 def test_who_writes_the_bank_changes_nothing(said):
     """Sources can be written in other processes, all that a slice asks for at once."""
-    printer, asked = Fingerprinter(b"a secret of this test", "k1"), []
+    asked = []
 
     def write(sources):
         asked.append(len(sources))
-        return written(printer, sources[::-1])[::-1]
+        return endings(PRINTER, sources[::-1])[::-1]
 
     traffic = Traffic(SCENARIO, text=False)
-    content = Content(traffic.population, printer, fragments=True, write=write)
+    content = Content(traffic.population, write)
     assert events(Lines(traffic, content)) == said[1]
     assert max(asked) > 1
 
@@ -96,11 +98,11 @@ def test_accounts_of_a_source_share_a_template_and_others_do_not(said):
 
 def test_cover_is_a_persons_words_in_the_declared_share():
     population = Population(SCENARIO)
-    content = Content(population, Fingerprinter(b"a secret of this test", "k1"))
+    content = Content(population, partial(written, PRINTER))
     inside = aside = 0
     for calls in CallStream(population):
         mine = calls.take(population.campaign[calls.account] == 0)
-        heads = [content.fingerprints[row].template_hash for row in content.rows(mine).tolist()]
+        heads = [content.kept[row].template_hash for row in content.rows(mine).tolist()]
         is_aside = population.is_aside(mine.account, mine.event, mine.time_ms)
         aside += int(is_aside.sum())
         inside += len(heads)
@@ -110,13 +112,13 @@ def test_cover_is_a_persons_words_in_the_declared_share():
 
 
 def test_the_same_seed_gives_the_same_content():
-    def vectors() -> list[bytes]:
+    def said() -> list[Fingerprint]:
         population = Population(SCENARIO)
-        content = Content(population, Fingerprinter(b"a secret of this test", "k1"))
+        content = Content(population, partial(written, PRINTER))
         first = next(calls for calls in CallStream(population) if len(calls.time_ms) > 5)
-        return content.vectors[content.rows(first)].tobytes()
+        return [content.kept[row] for row in content.rows(first).tolist()]
 
-    assert vectors() == vectors()
+    assert said() == said()
 
 
 def test_warm_up_sends_ordinary_words_before_the_start():
@@ -136,7 +138,7 @@ def test_warm_up_sends_ordinary_words_before_the_start():
 def test_beyond_a_thousand_accounts_several_run_the_same_product():
     others = tuple(habit.name for habit in HABITS if habit.name != "processor")
     population = Population(Scenario(accounts=APPLICATIONS + 2, without=others, campaigns=()))
-    content = Content(population, Fingerprinter(b"a secret of this test", "k1"))
+    content = Content(population, partial(written, PRINTER))
     account = np.array([0, 1, APPLICATIONS, APPLICATIONS + 1])
     same = np.full(4, 12345)
     time_ms = np.full(4, population.scenario.start_ms)
