@@ -96,12 +96,12 @@ def pool(shared: Any, processes: int | None = None) -> Iterator[Pool]:
                 os.environ[name] = value
 
 
-def ahead(tasks: Iterable[Callable[[], Result]], most: int = 2, threads: int = 1) -> Iterator[Result]:
-    """Results of tasks in their order, while `most` of the next ones are made and done in threads."""
+def ahead(tasks: Iterable[Callable[[], Result]], most: int = 2) -> Iterator[Result]:
+    """Results of tasks in their order, while `most` of the next ones are made and done in a thread."""
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads) as executor:
+    with ThreadPoolExecutor(1) as thread:
         for task in tasks:
-            waiting.append(executor.submit(task))
+            waiting.append(thread.submit(task))
             if len(waiting) > most:
                 yield waiting.popleft().result()
         while waiting:

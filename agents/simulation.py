@@ -126,7 +126,7 @@ def _pairs(records: list[Record]) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _drawn(lines: Lines) -> Iterator[Portion]:
-    for part in ahead((draft.write for draft in lines.drafts()), most=4, threads=2):
+    for part in ahead(draft.write for draft in lines.drafts()):
         yield Portion(int(part.time_ms[-1]), len(part.ends), part.data, partial(lines.records, part))
 
 

@@ -57,6 +57,9 @@ EDGE_WORDS = 6
 Measured on real conversations: two different prompts of one person share a head of 4, 5, 6 or 8 words alike
 (5 to 6 % of pairs: people do fill templates), while heads of different people still coincide at 5 words
 twice as often as at 6, and at 8 words a fifth fewer prompts are long enough to have a head."""
+SYSTEM_PROMPTS = 1024
+"""Digests remembered at most, by texts of at most `LIMIT_CHARS` (8 MB, 34 where characters take four bytes):
+applications send theirs with every request."""
 LOT_PROMPTS = 64
 """Fingerprinted together at most: their arrays stay in the cache of a processor."""
 ALGORITHM = f"sw1.e{EDGE_WORDS}.mh{MINHASH_VALUES}x{SHINGLE_WORDS}.f{DIMENSIONS}"
@@ -100,7 +103,7 @@ class _Read(NamedTuple):
 
 
 class Fingerprinter:
-    """Turns prompts into fingerprints under one secret. Deterministic; not thread-safe (word cache).
+    """Turns prompts into fingerprints under one secret. Deterministic; not thread-safe (caches).
 
     Args:
         secret: key of every digest and sketch; the same in every gateway of a deployment.
@@ -120,6 +123,7 @@ class Fingerprinter:
         self._head_key = _derive(secret, b"head")
         self._tail_key = _derive(secret, b"tail")
         self._system_key = _derive(secret, b"system")
+        self._systems: dict[str, str] = {}
         # The check digits make two secrets under one generation name visible, instead of silently unequal.
         self.fingerprint_id = f"{ALGORITHM}/{generation}-{_derive(secret, b'check').hex()[:8]}"
 
@@ -177,7 +181,13 @@ class Fingerprinter:
 
     def system_hash(self, system_prompt: str) -> str:
         """Digest of a system prompt alone, for senders that log no user text."""
-        return _digest(self._system_key, fold(excerpt(system_prompt)))
+        text = excerpt(system_prompt)
+        known = self._systems.get(text)
+        if known is None:
+            if len(self._systems) >= SYSTEM_PROMPTS:
+                self._systems.clear()
+            known = self._systems[text] = _digest(self._system_key, fold(text))
+        return known
 
 
 def embedding(data: bytes) -> NDArray[np.float32]:

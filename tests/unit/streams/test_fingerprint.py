@@ -20,7 +20,7 @@ import pytest
 
 from schemas.event import RequestEvent, decode_event, encode_event
 from streams.features import DIMENSIONS, WORD_CACHE
-from streams.fingerprint import ALGORITHM, Fingerprint, Fingerprinter, embedding
+from streams.fingerprint import ALGORITHM, SYSTEM_PROMPTS, Fingerprint, Fingerprinter, embedding
 from streams.shingles import minhash_similarity, simhash_distance
 from streams.structure import GROUP
 from streams.words import HEAD_CHARS, LIMIT_CHARS, TAIL_CHARS
@@ -199,6 +199,16 @@ def test_ten_megabytes_are_read_at_both_ends_only(fingerprinter: Fingerprinter) 
     assert msgspec.structs.replace(middle) == one
     assert fingerprinter.fingerprint(text[:-10]).prompt_hash != one.prompt_hash
     assert HEAD_CHARS + TAIL_CHARS == LIMIT_CHARS < len(text)
+
+
+def test_digests_of_system_prompts_are_kept_of_a_bounded_number() -> None:
+    fingerprinter = Fingerprinter(b"s", "k1")
+    first = fingerprinter.system_hash("Be brief, 0.")
+    others = {fingerprinter.system_hash(f"Be brief, {number}.") for number in range(SYSTEM_PROMPTS + 100)}
+    assert len(fingerprinter._systems) <= SYSTEM_PROMPTS
+    assert len(others) == SYSTEM_PROMPTS + 100
+    assert fingerprinter.system_hash("Be brief, 0.") == first
+    assert fingerprinter.system_hash("  BE brief,\n0.") == first  # folded, as ever
 
 
 def test_word_cache_is_bounded_and_its_renewal_changes_nothing() -> None:
