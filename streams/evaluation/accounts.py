@@ -43,7 +43,7 @@ from streams.simulation.traffic import Record, Traffic
 START_MS = 1_767_571_200_000
 """Monday 2026-01-05, midnight UTC."""
 FEWEST_SHARES = 4
-SHARE_ACCOUNTS = 5_000
+SHARE_ACCOUNTS = 10_000
 """Accounts of the population in one share at most: what a process holds at a time. A share is judged as a
 partition, which in a fleet holds ten thousand and more (`infra/README.md`): what accounts have in common is
 known there sooner."""

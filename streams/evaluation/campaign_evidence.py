@@ -25,6 +25,7 @@ from streams.fingerprint import Fingerprint
 from streams.hashing import hash64
 from streams.links import FADE_PROMPTS, FIELDS, MEAN_SCALE, identifiers, ties
 from streams.simulation.calls import Calls, CallStream
+from streams.simulation.constants import described
 from streams.simulation.content import Content
 from streams.simulation.traffic import Traffic
 
@@ -135,8 +136,9 @@ class EvidenceColumns:
             self._first_hour[rows].tolist(), strict=True,
         )  # fmt: skip
         found = []
+        self._describe(rows)
         for row, changing, mean, course, prompts, requests, completed, first in columns:
-            fixed = self._fixed.get(row) or self._describe(row)
+            fixed = self._fixed[row]
             found.append(
                 AccountEvidence(
                     tenant_id=fixed.tenant_id,
@@ -156,19 +158,21 @@ class EvidenceColumns:
             )
         return found
 
-    def _describe(self, row: int) -> _Fixed:
-        constant = self._traffic.account(row).constant
-        event = _event(**_decoder.decode(constant[:-1] + b"}"))
-        values, owner, constants, created_hour, asn = identifiers(event)
-        fixed = self._fixed[row] = _Fixed(
-            event.tenant_id,
-            event.account_id,
-            ties(values, asn),
-            owner or hash64(event.account_key),
-            constants,
-            created_hour,
-        )
-        return fixed
+    def _describe(self, rows: Ints) -> None:
+        """What never changes about those that ask for the first time."""
+        new = [row for row in rows.tolist() if row not in self._fixed]
+        constants = described(self._traffic.population, np.array(new, np.int64)) if new else []
+        for row, constant in zip(new, constants, strict=True):
+            event = _event(**_decoder.decode(constant.as_py()[:-1] + "}"))
+            values, owner, same, created_hour, asn = identifiers(event)
+            self._fixed[row] = _Fixed(
+                event.tenant_id,
+                event.account_id,
+                ties(values, asn),
+                owner or hash64(event.account_key),
+                same,
+                created_hour,
+            )
 
 
 class _Fixed(NamedTuple):

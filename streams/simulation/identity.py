@@ -3,7 +3,7 @@
 There is no public data with real accounts, so every number here is ours. What matters is that innocent
 accounts share things too: a household its card, a company its card and address range, a campus and a
 mobile carrier one network for thousands, a VPN exit many strangers. Values are drawn as integers, so that
-a million accounts stay small; `digest` turns them into what a gateway would send.
+a million accounts stay small; `digests` turns them into what a gateway would send.
 """
 
 from __future__ import annotations
@@ -84,15 +84,19 @@ class Identities(NamedTuple):
     verified: NDArray[np.bool_]
 
 
-def digest(kind: str, seed: int, value: int) -> str:
-    """What a gateway sends in place of the value: a keyed digest, stable within a simulation.
+def digests(kind: str, seed: int, values: Ints) -> list[str]:
+    """Digits of what a gateway sends in place of each value: keyed digests, stable within a simulation.
 
-    >>> digest("payment", 0, 7)
-    'hmac-sha256:70712b2ecbf3ea98e24c4b148c81f695'
+    >>> digests("payment", 0, np.array([7]))
+    ['70712b2ecbf3ea98e24c4b148c81f695']
     """
-    key = f"{kind}/{seed}".encode()
-    data = value.to_bytes(8, "big", signed=True)
-    return "hmac-sha256:" + blake2b(data, key=key, digest_size=16).hexdigest()
+    keyed = blake2b(key=f"{kind}/{seed}".encode(), digest_size=16)
+    data, made = values.astype(">i8").tobytes(), []
+    for at in range(0, len(data), 8):
+        one = keyed.copy()
+        one.update(data[at : at + 8])
+        made.append(one.hexdigest())
+    return made
 
 
 def tls_fingerprint(client: int) -> str:

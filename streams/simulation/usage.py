@@ -27,7 +27,8 @@ TALKS = frozenset({"person", "developer", "agent", "assistant"})
 FAULTS = ((429, "rate_limit_exceeded"), (529, "overloaded"), (500, "internal_error"))
 MODEL_NAMES = (*(name for name, _ in MODELS), NEW_MODEL)
 
-_TALKING = np.array([habit.name in TALKS for habit in HABITS] + [False])
+TALKING = np.array([habit.name in TALKS for habit in HABITS] + [False])
+"""By habit; an attacker, who has none, asks single questions."""
 _INPUT_WITHIN = np.array([habit.input_within for habit in HABITS] + [0.3])
 _OUTPUT_WITHIN = np.array([habit.output_within for habit in HABITS] + [0.4])
 _STREAM_SHARE = np.array([habit.stream_share for habit in HABITS] + [0.1])
@@ -57,7 +58,7 @@ def drawn(p: Population, calls: Calls, rng: np.random.Generator) -> Usage:
     account, n = calls.account, len(calls.time_ms)
     habit = p.habit[account]
     growth = np.exp(parameters.TURN_GROWTH.mu + 0.5 * rng.standard_normal(n))
-    history = np.where(_TALKING[habit], growth * np.minimum(calls.turn, LONGEST_HISTORY), 0.0)
+    history = np.where(TALKING[habit], growth * np.minimum(calls.turn, LONGEST_HISTORY), 0.0)
     tokens_in = np.exp(p.input_mu[account] + _INPUT_WITHIN[habit] * rng.standard_normal(n)) + history
     tokens_out = np.exp(p.output_mu[account] + _OUTPUT_WITHIN[habit] * rng.standard_normal(n))
     tokens_in, tokens_out = np.clip(tokens_in, 1, 200_000), np.clip(tokens_out, 1, 32_000)

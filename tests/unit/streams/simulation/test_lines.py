@@ -7,7 +7,7 @@ import pytest
 
 from schemas.event import RequestEvent, decode_event
 from streams.fingerprint import Fingerprint, Fingerprinter
-from streams.simulation import lines
+from streams.simulation import constants
 from streams.simulation.attackers import Campaign
 from streams.simulation.calls import Calls, CallStream
 from streams.simulation.content import APPLICATIONS, Content, endings, written
@@ -71,11 +71,11 @@ def test_who_writes_the_bank_changes_nothing(said):
 def test_what_accounts_always_send_is_kept_of_a_bounded_number(monkeypatch):
     traffic = Traffic(SCENARIO, text=False)
     wanted = [bytes(part.data) for part in Lines(traffic)]
-    monkeypatch.setattr(lines, "CACHED_ACCOUNTS", 8)
+    monkeypatch.setattr(constants, "KEPT_ACCOUNTS", 8)
     stream, kept = Lines(traffic), []
     for number, part in enumerate(stream):
         assert bytes(part.data) == wanted[number]
-        kept.append(len(stream._starts._bank))
+        kept.append(len(stream._constants))
     assert len(kept) == len(wanted)
     assert max(kept) < traffic.population.size / 2
 

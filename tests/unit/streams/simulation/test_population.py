@@ -4,7 +4,7 @@ import pytest
 from schemas.errors import InvalidSetting
 from streams.simulation.attackers import HEAVY, TEMPLATED, Campaign
 from streams.simulation.habits import DAYS, HABITS
-from streams.simulation.identity import COUNTRIES, NOBODY, digest, tls_fingerprint
+from streams.simulation.identity import COUNTRIES, NOBODY, digests, tls_fingerprint
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario, from_toml
 from streams.simulation.text.writers import WRITERS
@@ -100,7 +100,8 @@ def test_the_accounts_of_a_campaign_write_from_one_seed():
 
 
 def test_digests_have_the_form_the_schema_asks_for():
-    assert digest("payment", 1, 5) != digest("payment", 2, 5) != digest("device", 2, 5)
+    five = np.array([5])
+    assert digests("payment", 1, five) != digests("payment", 2, five) != digests("device", 2, five)
     assert tls_fingerprint(0).startswith("ja4:t13d1516h2_")
 
 
