@@ -23,10 +23,11 @@ from agents.settings import Settings
 from schemas.errors import InvalidSetting
 from schemas.topics import RAW_NATIVE
 from streams.fingerprint import Fingerprinter
-from streams.simulation.content import Content, Source, endings
+from streams.simulation.content import Content
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
+from streams.simulation.sources import Source, endings
 from streams.simulation.traffic import Record, Traffic
 
 EVENTS, TRUTH, SCENARIO = "events.jsonl", "truth.jsonl", "scenario.json"

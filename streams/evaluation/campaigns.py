@@ -32,11 +32,12 @@ from streams.evaluation.request_evidence import RequestEvidence
 from streams.fingerprint import Fingerprinter
 from streams.hashing import hash64
 from streams.link_plane import LinkPlane
-from streams.simulation.content import Content, written
+from streams.simulation.content import Content
 from streams.simulation.identity import NOBODY
 from streams.simulation.population import Population
 from streams.simulation.random_campaigns import in_words
 from streams.simulation.scenario import Scenario
+from streams.simulation.sources import written
 from streams.simulation.traffic import Traffic
 from streams.spread import spread
 

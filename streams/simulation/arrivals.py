@@ -135,6 +135,7 @@ class Wandering:
         self._correlation = correlation
         self._log = rng.standard_normal(len(self._moving)) * self._sigma
         self.factor = np.ones(len(sigma))
+        self.steps = 0
         self._apply()
 
     def _apply(self) -> None:
@@ -143,5 +144,6 @@ class Wandering:
     def step(self) -> None:
         """One hour on."""
         noise = self._rng.standard_normal(len(self._moving)) * self._sigma
+        self.steps += 1
         self._log = self._correlation * self._log + np.sqrt(1 - self._correlation**2) * noise
         self._apply()

@@ -19,6 +19,7 @@ from streams.simulation.identity import DAY_MS, NOBODY
 from streams.simulation.population import Population
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 LONGEST_SLICE_S = 600.0
 """Slot length of the ServeGen trace; rates are constant within a slice."""
@@ -80,6 +81,7 @@ class CallStream:
         self._run_mu = np.array([h.run.length.mu if h.run.length else np.nan for h in HABITS] + [0.0])
         self._run_sigma = np.array([h.run.length.sigma if h.run.length else np.nan for h in HABITS] + [0.0])
         self._gap_sigma = np.array([h.run.gap_s.sigma for h in HABITS] + [0.0])
+        self._rate, self._rates_of = np.empty(0), (-1, -1)
         self._incidents = self._plan_incidents()
         self.slice_s = min(LONGEST_SLICE_S, SLICE_CALLS / max(self._calls_per_s(), 1e-9))
 
@@ -137,11 +139,19 @@ class CallStream:
     def _visits(self, start_ms: float, end_ms: float) -> Arrivals:
         """Visits that begin in a slice; times in seconds since the epoch."""
         p = self.population
-        hour = (p.scenario.hour_of_day((start_ms + end_ms) / 2) + p.zone_h) % 24
-        rate = p.visits_per_day / 86_400 * self._day[p.day, hour] * self._wandering.factor
         low = np.clip(p.from_ms, start_ms, end_ms) / 1000
         high = np.clip(p.until_ms, start_ms, end_ms) / 1000
-        return self._renewals.advance(low, high, rate)
+        return self._renewals.advance(low, high, self._rates((start_ms + end_ms) / 2))
+
+    def _rates(self, time_ms: float) -> Floats:
+        """Visits a second of each account. Slices of one hour have the same, and may be many."""
+        p = self.population
+        state = p.scenario.hour_of_day(time_ms), self._wandering.steps
+        if state != self._rates_of:
+            hour = (state[0] + p.zone_h) % 24
+            self._rates_of = state
+            self._rate = p.visits_per_day / 86_400 * self._day[p.day, hour] * self._wandering.factor
+        return self._rate
 
     def _expanded(self, visits: Arrivals) -> Calls:
         """Every visit as its run of requests."""

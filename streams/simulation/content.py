@@ -12,24 +12,23 @@ campaign, as a real one does, and left out of free words: two drawings from the 
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
-from typing import Generic, NamedTuple, TypeVar
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Generic
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.fingerprint import Fingerprint, Fingerprinter
 from streams.simulation.calls import Calls
+from streams.simulation.habits import HABITS
+from streams.simulation.identity import NOBODY
 from streams.simulation.population import Population, Voice
-from streams.simulation.text.writers import WRITERS, Message
+from streams.simulation.sources import CHARACTERS, Row, Source, Write
+from streams.simulation.text.writers import WRITERS
 
 Ints = NDArray[np.int64]
 
-CHARACTERS: dict[str, int] = {"person": 600, "developer": 300, "completion": 150, "agent": 150}
-"""Writers whose sources are characters, and how many of these there are."""
 CHARACTER_PROMPTS = 24
 """First messages of a character, and half as many that follow."""
 APPLICATION_PROMPTS = 16
@@ -38,61 +37,6 @@ APPLICATIONS = 1_000
 prompt and one template, as whatever is freely to be had is run by many. It bounds what has to be written."""
 GROUP_PROMPTS = 256
 """Prompts of one source that many accounts share; of each of its wordings."""
-FREE_WRITERS = frozenset({*CHARACTERS, "assistant"})
-"""Writers without a template, whose following messages are not like their first."""
-_encode = msgspec.json.Encoder().encode
-
-
-class Source(NamedTuple):
-    """Some prompts of one writer."""
-
-    voice: Voice
-    turn: int
-    prompts: int
-
-    def say(self) -> list[Message]:
-        """Prompts and system prompts; the same ones always."""
-        writer, said = WRITERS[self.voice.writer], []
-        lot = (self.voice.seed * 0x9E3779B97F4A7C15 >> 24) & 0xFFFFFF
-        for number in range(self.prompts):
-            event = number + lot * self.voice.templates << 16
-            said.append(writer(self.voice.seed_of(event), lot + number // 3, self.turn, event))
-        return said
-
-    def kept(self, made: Sequence[Fingerprint]) -> list[Fingerprint]:
-        """Fingerprints of what it says, with the templates that recur in it and are none of free words."""
-        free = self.voice.writer in FREE_WRITERS
-        heads, tails = (Counter(getattr(one, name) for one in made if not free) for name in _EDGES)
-        return [
-            msgspec.structs.replace(
-                one,
-                template_hash=one.template_hash if heads[one.template_hash] > 1 else None,
-                template_tail_hash=one.template_tail_hash if tails[one.template_tail_hash] > 1 else None,
-            )
-            for one in made
-        ]
-
-
-def written(fingerprinter: Fingerprinter, sources: Sequence[Source]) -> list[list[Fingerprint]]:
-    """Fingerprints of all that each source says. Fingerprinted together: one by one takes longer."""
-    made = iter(fingerprinter.fingerprint_all([words for one in sources for words in one.say()]))
-    return [one.kept(list(islice(made, one.prompts))) for one in sources]
-
-
-def endings(fingerprinter: Fingerprinter, sources: Sequence[Source]) -> list[list[bytes]]:
-    """The same as the end of a JSON line: what a fingerprint knows, from a comma to the line feed."""
-    return [[_ending(one) for one in made] for made in written(fingerprinter, sources)]
-
-
-def _ending(made: Fingerprint) -> bytes:
-    known = {name: value for name, value in msgspec.structs.asdict(made).items() if value is not None}
-    return b",%b\n" % _encode(known)[1:]
-
-
-Row = TypeVar("Row")
-Write = Callable[[Sequence[Source]], Iterable[Sequence[Row]]]
-"""What `written` or `endings` gives of some sources. It may be begun at once and be waited for where it is
-iterated."""
 
 
 class Content(Generic[Row]):
@@ -115,7 +59,18 @@ class Content(Generic[Row]):
         """Rows of all of them."""
         self._begun: deque[Iterator[Sequence[Row]]] = deque()
         """What is being written, in the order of its rows."""
+        self._new: list[Source] = []
         n = population.size
+        self._own_writer = _OF_HABIT[population.habit]
+        self._usual_writer = self._own_writer.copy()
+        together = population.campaign != NOBODY
+        for number, crowd in enumerate(population.scenario.crowds):
+            mine = population.crowd == number
+            if crowd.writer:
+                self._usual_writer[mine] = _WRITERS.index(crowd.writer)
+            if crowd.one_source:
+                together |= mine
+        self._leader = _leaders(together, population)
         # places of an account's rows: in its shared or usual voice, and in its own words; -1: not yet asked
         self._usual = _Places(n)
         self._own = _Places(n)
@@ -152,42 +107,81 @@ class Content(Generic[Row]):
 
     def _place(self, parts: Sequence[tuple[_Places, Ints]]) -> None:
         """Find the sources of accounts that ask for the first time, and begin to write those that are new."""
-        p, new = self._population, []
         for places, account in parts:
-            for row in np.unique(account[places.size[account, 0] < 0]).tolist():
-                voice = p.voice(row) if places is self._usual else p.own_voice(row)
-                for number, source in enumerate(self._of(row, voice)):
-                    if source not in self._sources:
-                        self._sources[source] = self._promised
-                        self._promised += source.prompts
-                        new.append(source)
-                    places.first[row, number] = self._sources[source]
-                    places.size[row, number] = source.prompts
-        if new:
-            self._begun.append(iter(self._write(new)))
+            rows = np.unique(account[places.size[account, 0] < 0])
+            if places is self._usual:
+                leader = self._leader[rows]
+                shared = leader != NOBODY
+                self._put(places, rows[shared], leader[shared], _ALL, self._of_group)
+                rows = rows[~shared]
+            writers = (self._usual_writer if places is self._usual else self._own_writer)[rows]
+            for number in np.unique(writers).tolist():
+                self._put_alone(places, rows[writers == number], _WRITERS[number])
+        if self._new:
+            self._begun.append(iter(self._write(self._new)))
+            self._new = []
 
-    def _of(self, row: int, voice: Voice) -> list[Source]:
-        """Of (visit of one kind, first message), (..., following), (other kind, ...)."""
-        first = self._population.scenario.seed << 32
-        if voice.writer in CHARACTERS and not voice.shared:
-            most, lot = CHARACTERS[voice.writer], (row * 0x9E3779B97F4A7C15) >> 20
-            characters = [first + (1 << 29) + one for one in (lot % most, (lot >> 20) % most)]
-            return [
-                _source(Voice(voice.writer, seed), CHARACTER_PROMPTS // (1 + turn), turn)
-                for seed in characters
-                for turn in (0, 1)
-            ]
-        if voice.shared:
-            return [_source(voice, GROUP_PROMPTS * voice.templates, 0)] * 4
-        usual = Voice(voice.writer, first + row % APPLICATIONS)
-        return [_source(usual, APPLICATION_PROMPTS, 0), _source(usual, APPLICATION_PROMPTS, 1)] * 2
+    def _put_alone(self, places: _Places, rows: Ints, writer: str) -> None:
+        """Accounts with a source of their own: two characters, or a product that single accounts run."""
+        if writer not in CHARACTERS:
+            self._put(places, rows, rows % APPLICATIONS, _ALL, partial(self._of_application, writer))
+            return
+        lots = [row * 0x9E3779B97F4A7C15 >> 20 for row in rows.tolist()]
+        for columns, shift in ((_ALL[:2], 0), (_ALL[2:], 20)):
+            characters = np.array([(lot >> shift) % CHARACTERS[writer] for lot in lots], np.int64)
+            self._put(places, rows, characters, columns, partial(self._of_character, writer))
+
+    def _put(
+        self,
+        places: _Places,
+        rows: Ints,
+        numbers: Ints,
+        columns: Sequence[int],
+        sources: Callable[[int], list[Source]],
+    ) -> None:
+        """Sources of each number, one for each column, to the accounts that have it."""
+        distinct, of_row = np.unique(numbers, return_inverse=True)
+        found = [sources(number) for number in distinct.tolist()]
+        for place, column in enumerate(columns):
+            first = np.array([self._promise(each[place]) for each in found], np.int32)
+            size = np.array([each[place].prompts for each in found], np.int32)
+            places.first[rows, column], places.size[rows, column] = first[of_row], size[of_row]
+
+    def _promise(self, source: Source) -> int:
+        """First row of a source, which is to be written if it is new."""
+        if source not in self._sources:
+            self._sources[source] = self._promised
+            self._promised += source.prompts
+            self._new.append(source)
+        return self._sources[source]
+
+    def _of_group(self, leader: int) -> list[Source]:
+        voice = self._population.voice(leader)
+        return [Source.of(voice, GROUP_PROMPTS * voice.templates, 0)] * 4
+
+    def _of_character(self, writer: str, number: int) -> list[Source]:
+        voice = Voice(writer, (self._population.scenario.seed << 32) + (1 << 29) + number)
+        return [Source.of(voice, CHARACTER_PROMPTS // (1 + turn), turn) for turn in (0, 1)]
+
+    def _of_application(self, writer: str, number: int) -> list[Source]:
+        voice = Voice(writer, (self._population.scenario.seed << 32) + number)
+        return [Source.of(voice, APPLICATION_PROMPTS, turn) for turn in (0, 1)] * 2
 
 
-def _source(voice: Voice, prompts: int, turn: int) -> Source:
-    return Source(voice, turn if voice.writer in FREE_WRITERS else 0, prompts)
+def _leaders(together: NDArray[np.bool_], population: Population) -> Ints:
+    """Of accounts that write together, the first of their campaign or group; `NOBODY` of others."""
+    rows, leader = np.flatnonzero(together), np.full(population.size, NOBODY)
+    numbers = np.where(population.campaign == NOBODY, population.group, -1 - population.campaign)[rows]
+    _, first, of_row = np.unique(numbers, return_index=True, return_inverse=True)
+    leader[rows] = rows[first][of_row]
+    return leader
 
 
-_EDGES = ("template_hash", "template_tail_hash")
+_WRITERS = list(WRITERS)
+_OF_HABIT = np.array([_WRITERS.index(writer) for writer in (*(habit.writer for habit in HABITS), "person")])
+"""Who writes an account's own words: a person's, where it attacks."""
+_ALL = (0, 1, 2, 3)
+"""Columns of `_Places`: visits of one kind, first message and following ones, and of the other."""
 
 
 class _Places:

@@ -22,10 +22,11 @@ from streams.evaluation.campaign_score import Attack, World, score
 from streams.evaluation.campaigns import CampaignRun
 from streams.fingerprint import Fingerprinter
 from streams.simulation.attackers import Campaign
-from streams.simulation.content import Content, endings, written
+from streams.simulation.content import Content
 from streams.simulation.crowds import Crowd
 from streams.simulation.lines import Lines
 from streams.simulation.scenario import Scenario
+from streams.simulation.sources import endings, written
 from streams.simulation.traffic import Traffic
 
 SECRET = b"a secret of this test"

@@ -10,12 +10,13 @@ from streams.fingerprint import Fingerprint, Fingerprinter
 from streams.simulation import constants
 from streams.simulation.attackers import Campaign
 from streams.simulation.calls import Calls, CallStream
-from streams.simulation.content import APPLICATIONS, Content, endings, written
+from streams.simulation.content import APPLICATIONS, Content
 from streams.simulation.crowds import Crowd
 from streams.simulation.habits import HABITS
 from streams.simulation.lines import Lines
 from streams.simulation.population import Population
 from streams.simulation.scenario import Scenario
+from streams.simulation.sources import Source, endings, written
 from streams.simulation.traffic import Traffic
 
 PRINTER = Fingerprinter(b"a secret of this test", "k1")
@@ -146,3 +147,26 @@ def test_beyond_a_thousand_accounts_several_run_the_same_product():
     first, second, *again = content.rows(calls).tolist()
     assert again == [first, second]
     assert first != second
+
+
+def test_the_bank_gives_every_account_the_words_of_its_voice():
+    """Sources are found by column, voices one by one."""
+    office = Crowd(name="office", accounts=(9, 9), writer="assistant", one_source=False)
+    scenario = msgspec.structs.replace(SCENARIO, accounts=400, crowds=(APP, office))
+    population = Population(scenario)
+    content = Content(population, lambda sources: [[one] * one.prompts for one in sources])
+    rows = np.arange(population.size)
+    said: list[tuple[int, Source]] = []
+    for event in (0, 0xFFFF):  # in its own words where it has others, and in those it shares
+        still = np.zeros(len(rows), np.int64)
+        time_ms = np.full(len(rows), scenario.end_ms)
+        calls = Calls(time_ms, rows, still, still, still + event, still, still > 0)
+        aside = population.is_aside(calls.account, calls.event, calls.time_ms).tolist()
+        found = [content.kept[place] for place in content.rows(calls).tolist()]
+        for row, own, source in zip(rows.tolist(), aside, found, strict=True):
+            voice = population.own_voice(row) if own else population.voice(row)
+            assert source.voice.writer == voice.writer
+            assert source.voice == voice or not voice.shared
+            said.append((row, source))
+    assert len({source.voice.writer for _, source in said}) > 5
+    assert any(source.voice.shared for _, source in said)
