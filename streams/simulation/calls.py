@@ -81,6 +81,7 @@ class CallStream:
         self._run_mu = np.array([h.run.length.mu if h.run.length else np.nan for h in HABITS] + [0.0])
         self._run_sigma = np.array([h.run.length.sigma if h.run.length else np.nan for h in HABITS] + [0.0])
         self._gap_sigma = np.array([h.run.gap_s.sigma for h in HABITS] + [0.0])
+        self._from_s, self._until_s = population.from_ms / 1000, population.until_ms / 1000
         self._rate, self._rates_of = np.empty(0), (-1, -1)
         self._incidents = self._plan_incidents()
         self.slice_s = min(LONGEST_SLICE_S, SLICE_CALLS / max(self._calls_per_s(), 1e-9))
@@ -138,9 +139,7 @@ class CallStream:
 
     def _visits(self, start_ms: float, end_ms: float) -> Arrivals:
         """Visits that begin in a slice; times in seconds since the epoch."""
-        p = self.population
-        low = np.clip(p.from_ms, start_ms, end_ms) / 1000
-        high = np.clip(p.until_ms, start_ms, end_ms) / 1000
+        low, high = (np.clip(one, start_ms / 1000, end_ms / 1000) for one in (self._from_s, self._until_s))
         return self._renewals.advance(low, high, self._rates((start_ms + end_ms) / 2))
 
     def _rates(self, time_ms: float) -> Floats:
