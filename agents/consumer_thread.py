@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import aiokafka
 from aiokafka import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
-
-if TYPE_CHECKING:
-    from agents.transport import RunTransport
 
 FETCH_WAIT_MS = 100
 """Longest wait of the broker for new data. While it waits for partitions at their end, aiokafka sends it no
@@ -32,7 +27,7 @@ holds."""
 class RunConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """The thread that talks to Kafka, with a consumer set up for runs and for our security settings."""
 
-    def _create_worker_consumer(self, transport: RunTransport) -> aiokafka.AIOKafkaConsumer:
+    def _create_worker_consumer(self, transport: driver.Transport) -> aiokafka.AIOKafkaConsumer:
         conf = self.app.conf
         self._assignor = self.app.assignor  # sticky: most state stays where it is when a worker joins
         return aiokafka.AIOKafkaConsumer(
