@@ -27,7 +27,7 @@ REST_HOURS = 6
 clock leave a longer one in one day of twenty."""
 AWAKE_HOURS = 24
 """From its first request to its last, an account that comes and goes need not have rested: who sleeps once a
-day need not have done so on the first. With 18, two of four false alerts about new applications' users in
+day need not have done so on the first. With 18, two of five false alerts about new applications' users in
 25,200 simulated account-days had been there for 18 hours just then."""
 
 
