@@ -55,6 +55,8 @@ class Content(Generic[Row]):
         self.kept: list[Row] = []
         self._sources: dict[Source, int] = {}
         """First row of each."""
+        self._known: dict[tuple[str, int], list[tuple[int, int]]] = {}
+        """The same and how many, of sources of a group, of a writer's application or of his character."""
         self._promised = 0
         """Rows of all of them."""
         self._begun: deque[Iterator[Sequence[Row]]] = deque()
@@ -112,7 +114,7 @@ class Content(Generic[Row]):
             if places is self._usual:
                 leader = self._leader[rows]
                 shared = leader != NOBODY
-                self._put(places, rows[shared], leader[shared], _ALL, self._of_group)
+                self._put("group", places, rows[shared], leader[shared], _ALL, self._of_group)
                 rows = rows[~shared]
             writers = (self._usual_writer if places is self._usual else self._own_writer)[rows]
             for number in np.unique(writers).tolist():
@@ -124,15 +126,16 @@ class Content(Generic[Row]):
     def _put_alone(self, places: _Places, rows: Ints, writer: str) -> None:
         """Accounts with a source of their own: two characters, or a product that single accounts run."""
         if writer not in CHARACTERS:
-            self._put(places, rows, rows % APPLICATIONS, _ALL, partial(self._of_application, writer))
+            self._put(writer, places, rows, rows % APPLICATIONS, _ALL, partial(self._of_application, writer))
             return
         lots = [row * 0x9E3779B97F4A7C15 >> 20 for row in rows.tolist()]
         for columns, shift in ((_ALL[:2], 0), (_ALL[2:], 20)):
             characters = np.array([(lot >> shift) % CHARACTERS[writer] for lot in lots], np.int64)
-            self._put(places, rows, characters, columns, partial(self._of_character, writer))
+            self._put(writer, places, rows, characters, columns, partial(self._of_character, writer))
 
     def _put(
         self,
+        kind: str,
         places: _Places,
         rows: Ints,
         numbers: Ints,
@@ -141,14 +144,21 @@ class Content(Generic[Row]):
     ) -> None:
         """Sources of each number, one for each column, to the accounts that have it."""
         distinct, of_row = np.unique(numbers, return_inverse=True)
-        found = [sources(number) for number in distinct.tolist()]
+        if not len(distinct):
+            return
+        found = np.array([self._rows_of(kind, number, sources) for number in distinct.tolist()], np.int32)
         for place, column in enumerate(columns):
-            first = np.array([self._promise(each[place]) for each in found], np.int32)
-            size = np.array([each[place].prompts for each in found], np.int32)
-            places.first[rows, column], places.size[rows, column] = first[of_row], size[of_row]
+            places.first[rows, column], places.size[rows, column] = found[of_row, place].T
+
+    def _rows_of(
+        self, kind: str, number: int, sources: Callable[[int], list[Source]]
+    ) -> list[tuple[int, int]]:
+        """First row and number of rows of each of these sources, which are to be written if they are new."""
+        if (kind, number) not in self._known:
+            self._known[kind, number] = [(self._promise(one), one.prompts) for one in sources(number)]
+        return self._known[kind, number]
 
     def _promise(self, source: Source) -> int:
-        """First row of a source, which is to be written if it is new."""
         if source not in self._sources:
             self._sources[source] = self._promised
             self._promised += source.prompts
