@@ -52,7 +52,7 @@ async def committed(kafka: Connection, group: str, topic: Topic) -> dict[int, in
         await consumer.stop()
 
 
-async def until(condition: Callable[[], bool], timeout_s: float = 90) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)
