@@ -53,10 +53,8 @@ class Content(Generic[Row]):
         self._population = population
         self._write = write
         self.kept: list[Row] = []
-        self._sources: dict[Source, int] = {}
-        """First row of each."""
         self._known: dict[tuple[str, int], list[tuple[int, int]]] = {}
-        """The same and how many, of sources of a group, of a writer's application or of his character."""
+        """First row and number of rows of the sources of a group, of a writer's application or character."""
         self._promised = 0
         """Rows of all of them."""
         self._begun: deque[Iterator[Sequence[Row]]] = deque()
@@ -153,17 +151,18 @@ class Content(Generic[Row]):
     def _rows_of(
         self, kind: str, number: int, sources: Callable[[int], list[Source]]
     ) -> list[tuple[int, int]]:
-        """First row and number of rows of each of these sources, which are to be written if they are new."""
+        """First row and number of rows of each of these sources, which are to be written if they are new. Equal
+        ones are of one kind and number: what a writer without turns says first and later."""
         if (kind, number) not in self._known:
-            self._known[kind, number] = [(self._promise(one), one.prompts) for one in sources(number)]
+            asked = sources(number)
+            first: dict[Source, int] = {}
+            for one in asked:
+                if one not in first:
+                    first[one] = self._promised
+                    self._promised += one.prompts
+                    self._new.append(one)
+            self._known[kind, number] = [(first[one], one.prompts) for one in asked]
         return self._known[kind, number]
-
-    def _promise(self, source: Source) -> int:
-        if source not in self._sources:
-            self._sources[source] = self._promised
-            self._promised += source.prompts
-            self._new.append(source)
-        return self._sources[source]
 
     def _of_group(self, leader: int) -> list[Source]:
         voice = self._population.voice(leader)

@@ -17,7 +17,6 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from streams.simulation.calls import LONGEST_RUN, Calls, CallStream
-from streams.simulation.constants import Constants
 from streams.simulation.content import Content
 from streams.simulation.text_columns import TextBank, joined, texts, where
 from streams.simulation.traffic import Traffic
@@ -80,7 +79,6 @@ class Lines:
         self._traffic = traffic
         self._content = content
         self._bank = TextBank()
-        self._constants = Constants(traffic.population)
         self.population = traffic.population
 
     def records(self, part: Slice) -> Iterator[tuple[bytes, bytes]]:
@@ -106,7 +104,7 @@ class Lines:
         """A slice without its words, and how many the bank must have for them."""
         talks = TALKING[self.population.habit[calls.account]]
         usage = drawn(self.population, calls, rng)
-        draft = Draft(calls, usage, *self._constants.of(calls.account), talks)
+        draft = Draft(calls, usage, *self._traffic.constants.of(calls.account), talks)
         if self._content is None:
             return draft, 0
         said, size = self._content.ask(calls)

@@ -68,6 +68,10 @@ class Traffic:
         scenario: what to simulate; the same one gives the same records, byte for byte.
         text: with raw prompts. Without them generation is several times faster.
         writers: who writes them, by the names of `WRITERS`.
+
+    Attributes:
+        constants: what each account always sends.
+        key: record key of a row of the population.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class Traffic:
         self.population = Population(scenario)
         self.text = text
         self._encoder = msgspec.json.Encoder()
-        self._constants = Constants(self.population)
+        self.constants = Constants(self.population)
         self.key = lru_cache(maxsize=CACHED_ACCOUNTS)(self._key)
         self._voices = lru_cache(maxsize=CACHED_ACCOUNTS)(self._voices_of)
 
@@ -105,7 +109,7 @@ class Traffic:
         usage = drawn(self.population, calls, rng)
         aside = self.population.is_aside(calls.account, calls.event, calls.time_ms)
         talks = TALKING[self.population.habit[calls.account]]
-        starts, where = self._constants.of(calls.account)
+        starts, where = self.constants.of(calls.account)
         constants = starts.take(pa.array(where)).cast(pa.large_binary()).to_pylist()
         columns = (column.tolist() for column in (talks, *calls, aside, *usage))
         for row in zip(constants, *columns, strict=True):

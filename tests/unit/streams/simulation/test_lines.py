@@ -73,10 +73,10 @@ def test_what_accounts_always_send_is_kept_of_a_bounded_number(monkeypatch):
     traffic = Traffic(SCENARIO, text=False)
     wanted = [bytes(part.data) for part in Lines(traffic)]
     monkeypatch.setattr(constants, "KEPT_ACCOUNTS", 8)
-    stream, kept = Lines(traffic), []
-    for number, part in enumerate(stream):
+    traffic, kept = Traffic(SCENARIO, text=False), []
+    for number, part in enumerate(Lines(traffic)):
         assert bytes(part.data) == wanted[number]
-        kept.append(len(stream._constants))
+        kept.append(len(traffic.constants))
     assert len(kept) == len(wanted)
     assert max(kept) < traffic.population.size / 2
 
