@@ -151,8 +151,8 @@ class Content(Generic[Row]):
     def _rows_of(
         self, kind: str, number: int, sources: Callable[[int], list[Source]]
     ) -> list[tuple[int, int]]:
-        """First row and number of rows of each of these sources, which are to be written if they are new. Equal
-        ones are of one kind and number: what a writer without turns says first and later."""
+        """First row and number of rows of each of these sources, which are to be written if they are new.
+        Equal ones are of one kind and number: what a writer without turns says first and later."""
         if (kind, number) not in self._known:
             asked = sources(number)
             first: dict[Source, int] = {}
