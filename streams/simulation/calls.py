@@ -23,8 +23,9 @@ Floats = NDArray[np.float64]
 
 LONGEST_SLICE_S = 600.0
 """Slot length of the ServeGen trace; rates are constant within a slice."""
-SLICE_CALLS = 100_000
-"""Slices are made shorter where more requests than this are expected in one."""
+SLICE_CALLS = 200_000
+"""Slices are made shorter where more requests than this are expected in one. The expectation is an upper
+estimate, some six times what comes; each slice looks at every account, so that short ones cost time."""
 LONGEST_RUN = 5_000
 
 FAILURE_SHARE = 0.004
