@@ -28,6 +28,7 @@ class Topic(msgspec.Struct, frozen=True, kw_only=True):
     """`None`: as many as the fleet's setting ``bus.partitions``."""
     cleanup: Literal["delete", "compact"] = "delete"
     retention_ms: int = 3 * DAY_MS
+    """-1: for ever. Counted from the Kafka timestamp, which is whatever the sender says."""
     max_message_bytes: int = 1024 * 1024
 
     def config(self) -> dict[str, str]:

@@ -24,7 +24,8 @@ _numbers = itertools.count()
 @pytest.fixture
 async def topic(kafka: Connection) -> Topic:
     name = f"transport-{next(_numbers)}"
-    made = Topic(name=name, key="any", value="any", partitions=PARTITIONS)
+    # its records are stamped with the first seconds of 1970, and a broker deletes by that, now and then
+    made = Topic(name=name, key="any", value="any", partitions=PARTITIONS, retention_ms=-1)
     await admin.create_topics(kafka, PARTITIONS, topics=[made])
     return made
 
