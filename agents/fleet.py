@@ -141,6 +141,7 @@ class Fleet:
         )
         self.app = build_app(settings, options)
         self.app.transport.drain = self._drain
+        self.app.transport.lost = self.metrics.note_lost
         self.app.agent(runs_of(self.app, *RAW_FORMATS.values()), name="ingest")(self.ingest.run)
         self.app.agent(runs_of(self.app, REQUESTS), name="accounts")(self.accounts.run)
         self.app.agent(runs_of(self.app, EVIDENCE), name="links")(self.link_agent.run)

@@ -28,6 +28,10 @@ class Metrics:
             "stillwatch_dead_letters", "Records that could not be used.", ["stage", "reason"],
             registry=self.registry,
         )  # fmt: skip
+        self.lost = Counter(
+            "stillwatch_lost_records", "Records that Kafka deleted before they were read.", ["topic"],
+            registry=self.registry,
+        )  # fmt: skip
         self.detections = Counter(
             "stillwatch_detections", "Findings opened.", ["detector", "severity"], registry=self.registry
         )
@@ -66,6 +70,10 @@ class Metrics:
             "stillwatch_events_total", {"source": source, "outcome": outcome}
         )
         return int(value or 0)
+
+    def note_lost(self, topic: str, records: int) -> None:
+        """Count what retention has taken unread."""
+        self.lost.labels(topic).inc(records)
 
     def note_findings(self, findings: Iterable[Finding]) -> None:
         """Count what a plane has said."""

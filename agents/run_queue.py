@@ -69,12 +69,14 @@ class RunQueue:
         """These are the offsets of the next records."""
         self._next_offset.update(offsets)
 
-    def note_passed(self, partitions: Iterable[TP], reached: Callable[[TP], int | None]) -> None:
-        """Nothing came from these. Markers of transactions after the last record are never delivered, but are
-        lag until committed."""
-        for tp in partitions:
-            if not self._fetched[tp] and not self.delivered[tp] and (offset := reached(tp)):
-                self._passed[tp] = offset
+    def note_passed(self, offsets: Mapping[TP, int]) -> None:
+        """Nothing comes before these. Markers of transactions after the last record are never delivered, but
+        are lag until committed."""
+        for tp, offset in offsets.items():
+            if not self._fetched[tp]:
+                self._next_offset[tp] = offset
+                if not self.delivered[tp]:
+                    self._passed[tp] = offset
 
     def wanting(self, readable: Iterable[TP]) -> set[TP]:
         """Partitions of which less than a run is held."""

@@ -24,6 +24,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from typing import Any, NamedTuple
 
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 from faust.types.tuples import ack_lock
@@ -102,11 +103,33 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
                 return
             wait_s = GRACE_S if gracious else 0 if held else min(timeout_s, IDLE_S)
             records: Mapping[TP, list[ConsumerRecord]] = await self._getmany(wanted, wait_s)
+            passed = {} if records else {tp: at for tp in wanted if (at := self._thread.reached(tp))}
+            await self._note_lost({tp: found[0].offset for tp, found in records.items()} | passed)
             if not self.flow_active:
                 return  # a seek to the committed offsets comes before the flow is resumed
             self.runs.add(records)
-            if not records:
-                self.runs.note_passed(wanted, self._thread.reached)
+            self.runs.note_passed(passed)
+
+    async def _note_lost(self, reached: Mapping[TP, int]) -> None:
+        """Tell of records that Kafka has deleted before anybody here read them.
+
+        Offsets are also missing where a transaction ended, so Kafka is asked where the log begins now.
+        """
+        gaps = {tp: at for tp in reached if (at := self.runs.fetched_to(tp)) is not None and at < reached[tp]}
+        if not gaps:
+            return
+        try:
+            begins = await self.earliest_offsets(*gaps)
+        except KafkaError as error:
+            self.log.warning("not known whether records of %s are lost: %r", sorted(gaps), error)
+            return
+        for tp, offset in gaps.items():
+            if begins[tp] > offset:
+                self.log.error(
+                    "%s records of %s were deleted before they were read: its retention is too short",
+                    begins[tp] - offset, tp,
+                )  # fmt: skip
+                self.transport.lost(tp.topic, begins[tp] - offset)
 
     def _readable(self) -> set[TP]:
         """Partitions neither paused nor revoked. A full agent queue pauses none: it blocks the delivery."""
@@ -212,6 +235,10 @@ async def _nothing() -> None:
     pass
 
 
+def _nobody(topic: str, records: int) -> None:
+    pass
+
+
 class RunTransport(driver.Transport):  # type: ignore[misc]
     """Set on an app with ``app.transport = RunTransport(app, ...)``; all its topics then come in runs.
 
@@ -227,6 +254,9 @@ class RunTransport(driver.Transport):  # type: ignore[misc]
 
     drain: Callable[[], Awaitable[None]] = staticmethod(_nothing)
     """Called, repeatedly, while runs in hand are waited for: flush now what the agents would flush later."""
+
+    lost: Callable[[str, int], None] = staticmethod(_nobody)
+    """Told how many records of a topic retention has taken unread."""
 
     def __init__(
         self,

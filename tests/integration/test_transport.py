@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from faust.types import TP
 
 from agents.settings import Settings
@@ -28,6 +30,17 @@ async def topic(kafka: Connection) -> Topic:
     made = Topic(name=name, key="any", value="any", partitions=PARTITIONS, retention_ms=-1)
     await admin.create_topics(kafka, PARTITIONS, topics=[made])
     return made
+
+
+async def _delete(kafka: Connection, topic: Topic, before: dict[int, int]) -> None:
+    """Records of a partition below an offset, as retention does."""
+    client = AIOKafkaAdminClient(**kafka.client_options())
+    await client.start()
+    try:
+        below = {TopicPartition(topic.name, n): RecordsToDelete(offset) for n, offset in before.items()}
+        await client.delete_records(below)
+    finally:
+        await client.close()
 
 
 async def test_only_the_acknowledged_prefix_is_committed(
@@ -89,6 +102,36 @@ async def test_offsets_that_are_missing_are_passed_over(
     # 0-4, marker, 7 aborted, marker, 14-16, marker, 4 aborted, marker, then the last one
     assert offsets == [0, 1, 2, 3, 4, 14, 15, 16, 23]
     assert (await committed(kafka, topic.name, topic))[1] == 24
+
+
+async def test_what_retention_has_taken_unread_is_told(
+    kafka: Connection, make_settings: Callable[..., Settings], topic: Topic
+) -> None:
+    """Before the worker starts again, of the middle of a partition and of all that is left of another."""
+    lost: list[tuple[str, int]] = []
+    offsets: dict[int, list[int]] = {0: [], 1: [], 2: []}
+
+    async def take(event: Any) -> None:
+        offsets[event.message.partition].extend(record.offset for record in event.value)
+        event.ack()
+
+    async def read(records: int, end: int) -> None:
+        async with running(kafka, make_settings, topic, take) as app:
+            app.transport.lost = lambda *what: lost.append(what)
+            await until(lambda: sum(map(len, offsets.values())) == records)
+            progress = app.consumer.progress
+            await until(lambda: all(progress()[TP(topic.name, n)].committed == end for n in offsets))
+
+    for partition in offsets:
+        await send(kafka, topic, partition, [1000] * 30)
+    await read(records=90, end=30)
+    assert lost == []
+    for partition in offsets:
+        await send(kafka, topic, partition, [1000] * 50, transaction="commit")
+    await _delete(kafka, topic, {0: 60, 1: 81})
+    await read(records=90 + 20 + 50, end=81)
+    assert offsets == {0: [*range(30), *range(60, 80)], 1: [*range(30)], 2: [*range(80)]}
+    assert sorted(lost) == [(topic.name, 30), (topic.name, 51)]
 
 
 async def test_partitions_are_kept_together_in_event_time(

@@ -59,5 +59,5 @@ def test_after_a_seek_nothing_is_in_hand() -> None:
 def test_trailing_gaps_are_passed_only_where_nothing_is_in_hand() -> None:
     runs = queue()
     runs.add({FIRST: records(1)})
-    runs.note_passed({FIRST, SECOND}, reached=lambda tp: 40)
+    runs.note_passed({FIRST: 40, SECOND: 40})
     assert (runs.done(FIRST), runs.done(SECOND)) == (None, 40)
