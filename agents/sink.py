@@ -103,7 +103,8 @@ class Sink(ConsumerRebalanceListener):
             if isinstance(store.dsn, dsns.EmbeddedDsn):
                 await self._start_endpoint(stack)
             group = f"{self._settings.fleet.application_id}-sink"
-            self._bus = SinkBus(self._connection, group, self._settings.fleet.session_timeout_s)
+            timeout_s = self._settings.fleet.session_timeout_s
+            self._bus = SinkBus(self._connection, group, timeout_s, self.metrics.note_lost)
             stack.push_async_callback(self._bus.stop)
             try:
                 await self._bus.start(FEEDS, self)

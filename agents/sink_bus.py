@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -40,10 +40,19 @@ class Commit(NamedTuple):
 
 
 class SinkBus:
-    """Consumer, producer and admin client of one group. Raises `aiokafka.errors.KafkaError`."""
+    """Consumer, producer and admin client of one group. Raises `aiokafka.errors.KafkaError`.
 
-    def __init__(self, connection: Connection, group: str, session_timeout_s: float) -> None:
-        self._group = group
+    Args:
+        connection: the bus.
+        group: consumer group of all sinks.
+        session_timeout_s: after this long without a sign of life the group goes on without us.
+        lost: told how many records of a topic retention has taken unread.
+    """
+
+    def __init__(
+        self, connection: Connection, group: str, session_timeout_s: float, lost: Callable[[str, int], None]
+    ) -> None:
+        self._group, self._lost = group, lost
         options = connection.client_options()
         self._admin = AIOKafkaAdminClient(**options)
         self._producer = AIOKafkaProducer(
@@ -95,9 +104,12 @@ class SinkBus:
         # By the admin client, because the consumer gives offsets without their metadata.
         entries = await self._admin.list_consumer_group_offsets(self._group, partitions=ordered)
         commits = {tp: Commit(*entry) for tp, entry in entries.items() if entry.offset >= 0}
-        first = await self._consumer.beginning_offsets([tp for tp in ordered if tp not in commits])
-        commits |= {tp: Commit(offset, "") for tp, offset in first.items()}
-        for tp, commit in commits.items():
+        for tp, begin in (await self._consumer.beginning_offsets(ordered)).items():
+            commit = commits.setdefault(tp, Commit(begin, ""))
+            if commit.offset < begin:
+                unread = begin - commit.offset
+                log.error("deleted before they were stored: retention is too short", records=unread, place=tp)
+                self._lost(tp.topic, unread)
             self._consumer.seek(tp, commit.offset)
         return commits
 

@@ -18,6 +18,10 @@ class SinkMetrics:
         self.refused = Counter(
             "stillwatch_sink_refused", "Records that cannot be stored.", ["topic"], registry=self.registry
         )
+        self.lost = Counter(
+            "stillwatch_sink_lost_records", "Records that Kafka deleted before they were stored.", ["topic"],
+            registry=self.registry,
+        )  # fmt: skip
         self.retries = Counter(
             "stillwatch_sink_retries", "Times the store did not take a batch.", registry=self.registry
         )
@@ -31,3 +35,7 @@ class SinkMetrics:
         self.buffered_bytes = Gauge(
             "stillwatch_sink_buffered_bytes", "Records read and not yet stored.", registry=self.registry
         )
+
+    def note_lost(self, topic: str, records: int) -> None:
+        """Count what retention has taken unread."""
+        self.lost.labels(topic).inc(records)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from agents.app import FleetApp, build_app, runs_of
 from agents.settings import Settings
@@ -50,6 +51,17 @@ async def committed(kafka: Connection, group: str, topic: Topic) -> dict[int, in
         }
     finally:
         await consumer.stop()
+
+
+async def delete(kafka: Connection, topic: Topic, before: dict[int, int]) -> None:
+    """Records of some partitions below an offset, as retention does."""
+    client = AIOKafkaAdminClient(**kafka.client_options())
+    await client.start()
+    try:
+        below = {TopicPartition(topic.name, n): RecordsToDelete(offset) for n, offset in before.items()}
+        await client.delete_records(below)
+    finally:
+        await client.close()
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 30) -> None:

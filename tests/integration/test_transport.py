@@ -8,15 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from faust.types import TP
 
 from agents.settings import Settings
 from infra.kafka import admin
 from infra.kafka.connection import Connection
 from schemas.topics import Topic
-from tests.integration.run_apps import PARTITIONS, Handle, committed, running, send, until
+from tests.integration.run_apps import PARTITIONS, Handle, committed, delete, running, send, until
 
 pytestmark = pytest.mark.integration
 
@@ -30,17 +28,6 @@ async def topic(kafka: Connection) -> Topic:
     made = Topic(name=name, key="any", value="any", partitions=PARTITIONS, retention_ms=-1)
     await admin.create_topics(kafka, PARTITIONS, topics=[made])
     return made
-
-
-async def _delete(kafka: Connection, topic: Topic, before: dict[int, int]) -> None:
-    """Records of a partition below an offset, as retention does."""
-    client = AIOKafkaAdminClient(**kafka.client_options())
-    await client.start()
-    try:
-        below = {TopicPartition(topic.name, n): RecordsToDelete(offset) for n, offset in before.items()}
-        await client.delete_records(below)
-    finally:
-        await client.close()
 
 
 async def test_only_the_acknowledged_prefix_is_committed(
@@ -128,7 +115,7 @@ async def test_what_retention_has_taken_unread_is_told(
     assert lost == []
     for partition in offsets:
         await send(kafka, topic, partition, [1000] * 50, transaction="commit")
-    await _delete(kafka, topic, {0: 60, 1: 81})
+    await delete(kafka, topic, {0: 60, 1: 81})
     await read(records=90 + 20 + 50, end=81)
     assert offsets == {0: [*range(30), *range(60, 80)], 1: [*range(30)], 2: [*range(80)]}
     assert sorted(lost) == [(topic.name, 30), (topic.name, 51)]

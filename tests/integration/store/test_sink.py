@@ -28,6 +28,7 @@ from schemas.event import encode_event
 from schemas.finding import encode_finding
 from schemas.profile import AccountWindow, encode_profile
 from schemas.topics import CONTROL, FINDINGS, PROFILES, REQUESTS
+from tests.integration.run_apps import committed, delete
 from tests.integration.store.feed import CURRENT, DISTINCT, PATIENCE_S, RAW, produce, requests, until
 from tests.integration.store.records import START, finding, request
 
@@ -115,6 +116,26 @@ async def test_a_crash_after_the_insert_repeats_the_batch_under_its_token(
     async with running(settings, bus):
         await until(store, DISTINCT, 1100)
     assert store.query(RAW) == [(1100,)]
+
+
+async def test_what_retention_has_taken_unread_is_told(
+    settings: Settings, bus: Connection, store: Store
+) -> None:
+    def lost(sink: Sink) -> float:
+        told = sink.metrics.registry.get_sample_value
+        return told("stillwatch_sink_lost_records_total", {"topic": REQUESTS.name}) or 0
+
+    await produce(bus, REQUESTS, requests(range(300)))
+    async with running(settings, bus) as sink:
+        await until(store, DISTINCT, 300)
+        assert lost(sink) == 0
+    await produce(bus, REQUESTS, requests(range(300, 500)))
+    ends = await committed(bus, f"{settings.fleet.application_id}-sink", REQUESTS)
+    await delete(bus, REQUESTS, {number: end + 10 for number, end in ends.items() if end})
+    async with running(settings, bus) as sink:
+        gone = 10 * sum(bool(end) for end in ends.values())
+        await until(store, DISTINCT, 500 - gone)
+        assert lost(sink) == gone > 0
 
 
 async def test_without_a_plan_the_views_still_count_once(
