@@ -29,7 +29,8 @@ from agents.window_report import window_page, window_tables
 from schemas.errors import InvalidSetting
 from streams.config import DetectionConfig
 from streams.evaluation.account_figures import ATTACKS, CONFOUNDERS, figures
-from streams.evaluation.accounts import Evaluation, Options, ShareResult
+from streams.evaluation.account_result import ShareResult
+from streams.evaluation.accounts import Evaluation, Options
 from streams.evaluation.campaigns import CampaignRun
 from streams.evaluation.schedules import DAY_MS
 from streams.evaluation.windows import HALVINGS, SIZES, Cell, Protocol, Scores, Thresholds, table

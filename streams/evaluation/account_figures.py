@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streams.evaluation.accounts import POPULATION, ROLES, Alert, Options, Outcome, ShareResult
+from streams.evaluation.account_result import POPULATION, Alert, Outcome, ShareResult
+from streams.evaluation.accounts import ROLES, Options
 from streams.evaluation.figures import level_at, poisson_interval, quantile_with_misses
 from streams.evaluation.watch import BUDGETS
 

@@ -20,7 +20,8 @@ from streams.detectors.cadence import Cadence
 from streams.detectors.template import Template
 from streams.evaluation import accounts, schedules
 from streams.evaluation.account_figures import figures
-from streams.evaluation.accounts import POPULATION, SHARE_ACCOUNTS, Evaluation, Options, ShareResult
+from streams.evaluation.account_result import POPULATION, ShareResult
+from streams.evaluation.accounts import SHARE_ACCOUNTS, Evaluation, Options
 from streams.evaluation.cast import Stage, act
 from streams.evaluation.figures import level_at, poisson_interval
 from streams.evaluation.material import Client, Material, Shelf
