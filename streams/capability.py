@@ -113,6 +113,9 @@ _ELICITATION_PHRASES = [
     for line in lines
     for phrase in line.split("|")
 ]
+# Most phrases are of other scripts or accents, and not in a text without any: half of the time.
+_CLASS_PHRASES_ASCII = [one for one in _CLASS_PHRASES if one[0].isascii()]
+_ELICITATION_PHRASES_ASCII = [one for one in _ELICITATION_PHRASES if one[0].isascii()]
 
 
 def word_cues() -> dict[str, list[int]]:
@@ -159,7 +162,7 @@ def capability(
         return "other"
     scores = list(cues[: len(CLASSES)])
     if cues[_TRIGGER] or foreign_chars:
-        for phrase, column, weight in _CLASS_PHRASES:
+        for phrase, column, weight in _CLASS_PHRASES_ASCII if folded.isascii() else _CLASS_PHRASES:
             if phrase in folded:
                 scores[column] += weight
     scores[_CODING] += min(6, 40 * code_marks // (len(folded) + 40))
@@ -181,7 +184,7 @@ def reasoning_elicitation(
     """
     silence = 1.0
     if cues[_TRIGGER] or foreign_chars:
-        for phrase, weight in _ELICITATION_PHRASES:
+        for phrase, weight in _ELICITATION_PHRASES_ASCII if folded.isascii() else _ELICITATION_PHRASES:
             if phrase in folded:
                 silence *= 1.0 - weight
     if cues[_EXPOSED] and cues[_PROCESSED]:

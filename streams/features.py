@@ -127,19 +127,20 @@ class FeatureMap:
         classes = character_classes(texts)
         groups, speech = self._projected(np.array(each, np.intp), np.array(counts))
         groups[:, 1] = structure(texts, classes)
-        lengths = np.sqrt(np.einsum("nij,nij->ni", groups, groups))
+        lengths = np.sqrt(np.vecdot(groups, groups))
         groups *= (_FACTORS / np.maximum(lengths, 1.0))[:, :, None]
         np.minimum(groups, 127.0, out=groups)
         np.maximum(groups, -127.0, out=groups)
+        spoken, shown = speech.tolist(), classes.tolist()  # calls of numpy's cost more than what they do here
         return Measured(
             vectors=np.rint(groups).astype(np.int8),
             word_hashes=self._hashes.take(np.array(every, np.intp)),
             sizes=sizes,
             distinct=counts,
-            cues=speech[:, _CUES].tolist(),
-            votes=speech[:, _VOTES].tolist(),
-            code_marks=(classes[:, BRACKET] + classes[:, OPERATOR]).tolist(),
-            foreign_chars=classes[:, FOREIGN].tolist(),
+            cues=[row[_CUES] for row in spoken],
+            votes=[row[_VOTES] for row in spoken],
+            code_marks=[row[BRACKET] + row[OPERATOR] for row in shown],
+            foreign_chars=[row[FOREIGN] for row in shown],
         )
 
     def _projected(

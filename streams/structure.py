@@ -79,6 +79,8 @@ _SHARE_BASE = np.arange(CLASSES) * _SPAN
 _LENGTH_BASE = [(CLASSES + number) * _SPAN for number in range(_LENGTHS)]
 _MARK_BASE = _QUANTITIES * _SPAN
 _FIRST_BASE = _MARK_BASE + len(_MARKS)
+_PLACED = list(enumerate(_MARKS, _MARK_BASE))
+_IN_LINE = [(position, mark) for position, mark in _PLACED if "\n" not in mark]
 _LAST_BASE = _FIRST_BASE + 256
 
 
@@ -144,15 +146,18 @@ def structure(texts: Sequence[str], counts: NDArray[np.intp]) -> NDArray[np.floa
 def _layout(text: str) -> list[int]:
     """States of lengths, marks and edge characters."""
     body = text.strip()
-    first_line = body.find("\n")
+    breaks, first_line = text.count("\n"), body.find("\n")
     lengths = (
         2 * _log2(len(text)),
-        3 * _log2(text.count("\n")),
+        3 * _log2(breaks),
         3 * _log2(first_line if first_line >= 0 else len(body)) // 2,
         3 * _log2(len(body) - 1 - body.rfind("\n")) // 2,
     )
-    states = [base + min(length, _SPAN - 1) for base, length in zip(_LENGTH_BASE, lengths, strict=True)]
-    states += [position for position, mark in enumerate(_MARKS, _MARK_BASE) if mark in text]
+    states = [
+        base + (length if length < _SPAN else _SPAN - 1)
+        for base, length in zip(_LENGTH_BASE, lengths, strict=True)
+    ]
+    states += [position for position, mark in (_PLACED if breaks else _IN_LINE) if mark in text]
     if body:
         states += (_FIRST_BASE + min(ord(body[0]), 255), _LAST_BASE + min(ord(body[-1]), 255))
     return states
