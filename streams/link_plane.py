@@ -23,7 +23,8 @@ from streams.group_statistics import FEWEST_MEMBERS, SIZE_EXPONENTS, Verdict, ju
 from streams.hour_marks import NEVER, HourMarks
 from streams.link_sample import LinkSample
 from streams.link_store import FORGET_HOURS, Change, LinkStore
-from streams.meeting_place import SEED_NATS, MeetingPlace, sleepless
+from streams.meeting_place import MeetingPlace, sleepless
+from streams.neighbourhoods import SEED_NATS
 from streams.reference import Reference, reference
 from streams.summary_table import BLANK_HOUR, Rows
 from streams.waiting_evidence import WaitingEvidence

@@ -1,14 +1,10 @@
 """`MeetingPlace`: finds accounts of a tenant that write alike although nothing else ties them.
 
 Whenever an account's requests have doubled, its mean prompt is compared with today's other accounts and with
-a baseline of accounts as they were days before. A single source behind many accounts shows as a ball that
-holds far more of today's accounts than of the baseline's: with c of today's nearer than the K-th of the
-baseline, c + K - 1 draws had at least c of today's, which is a binomial tail. Under the null the two are
-exchangeable, so neither a density model nor the shape of the feature space matters.
-
-Only means over similar numbers of prompts are compared (their noise differs). An account enters the baseline
-a day after its comparison and never from within a group found here, so a campaign cannot become its own
-standard. What is found is a *candidate*: a new application of one purpose looks exactly the same.
+a baseline of accounts as they were days before (`streams.neighbourhoods`). Only means over similar numbers of
+prompts are compared (their noise differs). An account enters the baseline a day after its comparison and
+never from within a group found here, so a campaign cannot become its own standard. What is found is a
+*candidate*: a new application of one purpose looks exactly the same.
 
 Two kinds of accounts are few, and need no baseline to be compared with each other: those with findings of
 their own, and those that never sleep. In a group of the latter, that they do not is no evidence any more.
@@ -17,14 +13,11 @@ Limits: else silent in the first two days, and about everything that was there b
 a whole day first: with the accounts of a night alone, everybody who works in the morning is a surprise. Nor
 is an account compared that has been known for longer than any of the baseline had been: of those who take two
 days for fifty requests a plane of three days has no baseline, and they would all be a surprise, equally busy.
-Source: exchangeable two-sample nearest-neighbour counts, N. Henze, Ann. Statist. 16 (1988); the score, the
-set of K and the purity guard were chosen by experiment on ten families of prompts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -33,10 +26,10 @@ from scipy.stats import binom
 
 from streams.group_statistics import EVEN_FROM, FEWEST_MEMBERS, NEEDED, WIDENED, largest_alike
 from streams.hashing import hash64
+from streams.neighbourhoods import FEWEST_NEAR, PURITY, SEED_NATS, Ball, surprising, writing_alike
 from streams.reference import (
     FEWEST_ACCOUNTS,
     FEWEST_PROMPTS,
-    FEWEST_TOGETHER,
     STEADY,
     Reference,
     directions,
@@ -46,27 +39,17 @@ from streams.reference import (
 from streams.snapshots import Snapshots, snapshots_of
 from streams.summary_table import Rows, SummaryTable
 
-Hashes = NDArray[np.uint64]
-Floats = NDArray[np.float64]
-
 LEVELS = (FEWEST_PROMPTS, 12, 25, 50)
 """Means over 5 to 11, 12 to 24, 25 to 49 and more prompts are kept apart."""
 DELAY_HOURS = 24
 BASELINE_AGE_HOURS = DELAY_HOURS + 23
 """Of its oldest account, from which on it stands for all hours of the day."""
 FEWEST_BASELINE = 400
-NEIGHBOURS = (1, 4, 16, 64)
-SEED_NATS = 30.0
 FOUND_OF_ALIKE = 0.25
 """Of the accounts that write like some that were found by themselves, how many must be found. Ours, seen
 to leave one simulated application alone and three campaigns found."""
-COMPARED_AT_ONCE = 4096
-FEWEST_NEAR = 12
-PURITY = 10.0
-"""Today's accounts in the ball are at least so many times those expected: nine in ten of them are strange."""
 SLEEPLESS = 2048
 """Accounts that never sleep are compared with each other, at most so many."""
-BLOCK = 256
 JOIN_SHARE = 0.5
 MAX_GROUPS, ROOM = 256, 16
 """Groups of a tenant, and how many of them may be founded in any hour."""
@@ -108,14 +91,6 @@ class Alike(msgspec.Struct, array_like=True):
         return self.core | self.fringe
 
 
-class Ball(NamedTuple):
-    """The neighbourhood of one account that is most surprising."""
-
-    nats: float
-    near: Hashes
-    """Accounts of today in it, itself included."""
-
-
 class MeetingPlace:
     """Comparison of all accounts of one tenant."""
 
@@ -143,7 +118,7 @@ class MeetingPlace:
             here = today.rows[today.rows["known_h"] <= longest_h]
             if len(here) >= FEWEST_NEAR:
                 fresh = fresh[fresh["known_h"] <= longest_h]
-                for account, ball in self._surprising(fresh, here, baseline.rows):
+                for account, ball in surprising(fresh, here, baseline.rows):
                     self._join(account, ball, hour)
         self._extend(rows)
         here = set(rows["account"].tolist())
@@ -166,7 +141,7 @@ class MeetingPlace:
             if measure.nats < NEEDED:
                 return
             names = rows["account"][core]
-            if len(names) >= FOUND_OF_ALIKE * (len(names) + _alike(others, rows[core], reference)):
+            if len(names) >= FOUND_OF_ALIKE * (len(names) + writing_alike(others, rows[core], reference)):
                 for name in sorted(names.tolist()):
                     self._join(name, Ball(measure.nats, names), hour)
             rows = rows[~core]
@@ -224,35 +199,6 @@ class MeetingPlace:
         table.rows["level"][slots[due]] = level[due]
         table.note(slots[due].tolist())
         return _by_level(table.rows[slots[due]])
-
-    @staticmethod
-    def _surprising(fresh: Rows, today: Rows, baseline: Rows) -> list[tuple[int, Ball]]:
-        """Accounts among `fresh` with far more neighbours today than the baseline allows."""
-        found = []
-        share = len(today) / (len(today) + len(baseline))
-        per_baseline = len(today) / len(baseline)
-        here, there = today["mean"].astype(np.float32), baseline["mean"].astype(np.float32)
-        here_sq, there_sq = np.einsum("ij,ij->i", here, here), np.einsum("ij,ij->i", there, there)
-        ranks = [k for k in NEIGHBOURS if k <= len(baseline)]
-        for start in range(0, len(fresh), BLOCK):
-            block = fresh[start : start + BLOCK]
-            own = block["mean"].astype(np.float32)
-            # squared distances less the constant own length: integers below 2**24, so float32 is exact
-            to_there = there_sq - 2 * (own @ there.T)
-            to_here = here_sq - 2 * (own @ here.T)
-            radii = np.sort(np.partition(to_there, [k - 1 for k in ranks], axis=1)[:, : ranks[-1]], axis=1)
-            radii = radii[:, [k - 1 for k in ranks]]
-            counts = np.stack([(to_here < radii[:, [j]]).sum(axis=1) for j in range(len(ranks))], axis=1) - 1
-            usable = (counts >= FEWEST_NEAR) & (counts >= PURITY * per_baseline * np.array(ranks))
-            for number in np.flatnonzero(usable.any(axis=1)).tolist():
-                near = np.maximum(counts[number], 0)
-                nats = -binom.logsf(near - 1, near + np.array(ranks) - 1, share)
-                nats = np.where(usable[number], nats, 0.0)
-                best = int(np.argmax(nats))
-                if nats[best] >= SEED_NATS:
-                    inside = today["account"][to_here[number] < radii[number, best]]
-                    found.append((int(block["account"][number]), Ball(float(nats[best]), inside)))
-        return found
 
     def _join(self, account: int, ball: Ball, hour: int, by_clock: bool = False) -> None:
         """Put an account into the group that holds most of its neighbours, else found one with them. Groups
@@ -323,14 +269,3 @@ def _by_level(rows: Rows) -> list[tuple[int, Rows]]:
     """Summaries by place in `LEVELS`; without those of too few prompts."""
     places = np.searchsorted(np.array(LEVELS), rows["prompts"], side="right") - 1
     return [(int(place), rows[places == place]) for place in np.unique(places) if place >= 0]
-
-
-def _alike(others: Rows, core: Rows, reference: Reference) -> int:
-    """How many others write like most of a core."""
-    unit, count = directions(core, reference.mean()), 0
-    others = others[others["prompts"] >= FEWEST_TOGETHER]
-    # a tenant's accounts may be a partition's, so not the directions of all at once
-    for start in range(0, len(others), COMPARED_AT_ONCE):
-        far = directions(others[start : start + COMPARED_AT_ONCE], reference.mean())
-        count += int((2 * (far @ unit.T > reference.alike).sum(axis=1) > len(core)).sum())
-    return count
