@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
@@ -16,6 +16,8 @@ from streams.evaluation.campaign_score import IN_NO_CROWD, Line, Score
 from streams.simulation.scenario import Scenario
 
 OURS = "stillwatch"
+NBSP = "\N{NO-BREAK SPACE}"
+PADDING = (0, 1, 0, 0)
 SETTINGS = "settings"
 """Heading of a column of words."""
 
@@ -46,7 +48,7 @@ def _detector_row(name: str, score: Score) -> list[str]:
 
 _DETECTOR_HEADINGS = [
     "", "campaigns found", "accounts named", "precision", "leaked before finding", "of all answers",
-    "false campaigns", "per million account-days",
+    "false campaigns", "per million days",
 ]  # fmt: skip
 
 
@@ -56,8 +58,8 @@ def _sections(outcome: Outcome) -> Iterable[Section]:
     yield Section(
         "Campaigns",
         [
-            "campaign", "accounts", "named", "precision", "found after, h", "answers", "leaked", "until 50 %",
-            "until 90 %",
+            "campaign", "accounts", "named", "precision", f"found after,{NBSP}h", "answers", "leaked",
+            f"until 50{NBSP}%", f"until 90{NBSP}%",
         ],
         [
             [
@@ -142,10 +144,13 @@ def campaign_facts(outcome: Outcome, scenario: Scenario, spent: Spent) -> str:
 def campaign_tables(outcome: Outcome) -> Iterable[Table]:
     """For the terminal."""
     for section in _sections(outcome):
-        found = Table(title=section.title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+        look: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "box": None}
+        found = Table(title=section.title, pad_edge=False, padding=PADDING, **look)
         for number, heading in enumerate(section.headings):
-            justify = "left" if number == 0 or heading == SETTINGS else "right"
-            found.add_column(heading, justify=justify, no_wrap=number == 0)
+            if number == 0 or heading == SETTINGS:
+                found.add_column(heading, overflow="fold")
+            else:  # on a narrow terminal names break, figures never lose a digit
+                found.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
         for row in section.rows:
             found.add_row(*row, style="bold" if row[0] == OURS else None)
         yield found

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import partial
+from io import StringIO
 
 import msgspec
 import numpy as np
 import pytest
+from rich.console import Console
 
+from agents.campaign_report import campaign_tables
 from agents.scenarios import load, names
 from schemas.errors import InvalidSetting
 from schemas.event import decode_event
@@ -18,6 +21,7 @@ from streams.config import DetectionConfig
 from streams.detectors.shift import STRUCTURE, Shift
 from streams.evaluation.campaign_baselines import AccountMmd, Alarm, RateLimit, SharedLink
 from streams.evaluation.campaign_evidence import EvidenceColumns
+from streams.evaluation.campaign_outcome import Outcome
 from streams.evaluation.campaign_score import Attack, World, score
 from streams.evaluation.campaigns import CampaignRun
 from streams.fingerprint import Fingerprinter
@@ -120,6 +124,20 @@ def test_a_hydra_is_found_and_nobody_else_is(run: CampaignRun) -> None:
     baselines = published["baselines"]
     assert isinstance(baselines, dict)
     assert all(set(one) == set(published) - {"baselines"} for one in baselines.values())
+    _fits_a_terminal(outcome)
+
+
+def _fits_a_terminal(outcome: Outcome) -> None:
+    """Eighty columns wide, names break and no figure loses a digit."""
+    found = msgspec.structs.replace(outcome.score.found["hydra"], answers=12_345_678)
+    score = msgspec.structs.replace(outcome.score, found={"a_campaign_with_a_long_name": found})
+    console = Console(width=80, file=StringIO())
+    for one in campaign_tables(msgspec.structs.replace(outcome, score=score)):
+        console.print(one)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "12,345,678" in printed
+    assert "\N{HORIZONTAL ELLIPSIS}" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
 
 
 WORLD = World(
