@@ -40,6 +40,10 @@ FINISH_S = 15.0
 """How long partitions that are being taken away wait for the runs in hand."""
 
 
+DELETED = "were deleted before they were read"
+"""In the log, where records are lost."""
+
+
 class Progress(NamedTuple):
     """How far one partition has come."""
 
@@ -125,10 +129,7 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
             return
         for tp, offset in gaps.items():
             if begins[tp] > offset:
-                self.log.error(
-                    "%s records of %s were deleted before they were read: its retention is too short",
-                    begins[tp] - offset, tp,
-                )  # fmt: skip
+                self.log.error("%s records of %s %s: lengthen retention", begins[tp] - offset, tp, DELETED)
                 self.transport.lost(tp.topic, begins[tp] - offset)
 
     def _readable(self) -> set[TP]:

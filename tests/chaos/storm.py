@@ -12,6 +12,7 @@ import signal
 from collections import Counter
 from dataclasses import dataclass
 
+from agents.transport import DELETED
 from infra.kafka.embedded import EmbeddedKafka
 from tests.chaos.traffic import traffic
 from tests.chaos.verdict import Checked, check
@@ -96,7 +97,8 @@ async def storm(broker: EmbeddedKafka, seed: int, requests: int, feed_s: float, 
     """Feed requests to two workers over some seconds, disturb them meanwhile, and check what came out.
 
     Raises:
-        AssertionError: windows or findings differ from those of one undisturbed process.
+        AssertionError: windows or findings differ from those of one undisturbed process, or a worker
+            claims that records were lost.
     """
     fleet = TestFleet(broker)
     try:
@@ -113,6 +115,8 @@ async def storm(broker: EmbeddedKafka, seed: int, requests: int, feed_s: float, 
         keeping = asyncio.create_task(_keep_one(fleet))
         checked = await check(fleet, events, CALM_S)
         keeping.cancel()
+        claims = [worker.log for worker in fleet.workers if DELETED in worker.log.read_text()]
+        assert not claims, f"nothing was lost, whatever {claims} say"
         return Outcome(seed, weather.done, checked)
     finally:
         fleet.close()
