@@ -8,9 +8,10 @@ from typing import Any
 import faust
 from yarl import URL
 
+from agents.run_consumer import RunConsumer
 from agents.runs import RunSchema
 from agents.settings import Settings
-from agents.transport import RunConsumer, RunTransport
+from agents.transport import RunTransport
 from schemas.topics import RAW_FORMATS, Topic
 
 COMMIT_INTERVAL_S = 1.0

@@ -12,7 +12,7 @@ import signal
 from collections import Counter
 from dataclasses import dataclass
 
-from agents.transport import DELETED
+from agents.run_consumer import DELETED
 from infra.kafka.embedded import EmbeddedKafka
 from tests.chaos.traffic import traffic
 from tests.chaos.verdict import Checked, check

@@ -55,7 +55,7 @@ async def test_only_the_acknowledged_prefix_is_committed(
 async def test_an_unfinished_run_is_not_committed_at_the_end(
     kafka: Connection, make_settings: Callable[..., Settings], topic: Topic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agents.transport.FINISH_S", 0.2)
+    monkeypatch.setattr("agents.run_consumer.FINISH_S", 0.2)
     await send(kafka, topic, 0, [1000] * 30)
     events: list[Any] = []
 
