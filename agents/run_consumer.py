@@ -108,7 +108,8 @@ class RunConsumer(driver.Consumer):  # type: ignore[misc]
     async def _note_lost(self, reached: Mapping[TP, int]) -> None:
         """Tell of records that Kafka has deleted before anybody here read them.
 
-        Offsets are also missing where a transaction ended, so Kafka is asked where the log begins now.
+        Offsets are also missing where a transaction ended, so Kafka is asked where the log begins. What is
+        not committed before the next rebalance may be told again.
         """
         gaps = {tp: at for tp in reached if (at := self.runs.fetched_to(tp)) is not None and at < reached[tp]}
         if not gaps:
