@@ -35,8 +35,7 @@ class Shingles:
         self.simhashes: list[str] = []
         if not len(sizes):
             return
-        runs = np.array([size - (SHINGLE_WORDS - 1) for size in sizes])
-        hashes, counts = _distinct(_mixed(word_hashes), runs)
+        hashes, counts = _distinct(_mixed(word_hashes), np.array(sizes) - (SHINGLE_WORDS - 1))
         begin = 0
         for count in counts.tolist():
             self.minhashes.append(hashes[begin : begin + min(count, MINHASH_VALUES)].tobytes())

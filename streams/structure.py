@@ -79,9 +79,9 @@ _SHARE_BASE = np.arange(CLASSES) * _SPAN
 _LENGTH_BASE = [(CLASSES + number) * _SPAN for number in range(_LENGTHS)]
 _MARK_BASE = _QUANTITIES * _SPAN
 _FIRST_BASE = _MARK_BASE + len(_MARKS)
+_LAST_BASE = _FIRST_BASE + 256
 _PLACED = list(enumerate(_MARKS, _MARK_BASE))
 _IN_LINE = [(position, mark) for position, mark in _PLACED if "\n" not in mark]
-_LAST_BASE = _FIRST_BASE + 256
 
 
 @cache
@@ -153,10 +153,7 @@ def _layout(text: str) -> list[int]:
         3 * _log2(first_line if first_line >= 0 else len(body)) // 2,
         3 * _log2(len(body) - 1 - body.rfind("\n")) // 2,
     )
-    states = [
-        base + (length if length < _SPAN else _SPAN - 1)
-        for base, length in zip(_LENGTH_BASE, lengths, strict=True)
-    ]
+    states = [base + min(length, _SPAN - 1) for base, length in zip(_LENGTH_BASE, lengths, strict=True)]
     states += [position for position, mark in (_PLACED if breaks else _IN_LINE) if mark in text]
     if body:
         states += (_FIRST_BASE + min(ord(body[0]), 255), _LAST_BASE + min(ord(body[-1]), 255))
