@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from rich.table import Table
 
@@ -48,7 +48,7 @@ def _detector_row(name: str, score: Score) -> list[str]:
 
 _DETECTOR_HEADINGS = [
     "", "campaigns found", "accounts named", "precision", "leaked before finding", "of all answers",
-    "false campaigns", "per million days",
+    "false campaigns", "per million account-days",
 ]  # fmt: skip
 
 
@@ -144,13 +144,20 @@ def campaign_facts(outcome: Outcome, scenario: Scenario, spent: Spent) -> str:
 def campaign_tables(outcome: Outcome) -> Iterable[Table]:
     """For the terminal."""
     for section in _sections(outcome):
-        look: dict[str, Any] = {"title_justify": "left", "title_style": "bold", "box": None}
-        found = Table(title=section.title, pad_edge=False, padding=PADDING, **look)
+        found = Table(
+            title=section.title,
+            title_justify="left",
+            title_style="bold",
+            box=None,
+            pad_edge=False,
+            padding=PADDING,
+        )
         for number, heading in enumerate(section.headings):
             if number == 0 or heading == SETTINGS:
                 found.add_column(heading, overflow="fold")
             else:  # on a narrow terminal names break, figures never lose a digit
-                found.add_column(heading.replace(" ", "\n"), justify="right", no_wrap=True)
+                broken = heading.replace(" ", "\n").replace("-", "-\n")
+                found.add_column(broken, justify="right", no_wrap=True)
         for row in section.rows:
             found.add_row(*row, style="bold" if row[0] == OURS else None)
         yield found
