@@ -162,7 +162,8 @@ class AccountPlane(PlaneTime):
         links.fade(self.table, slots)
         cohorts = self.table.rows["cohort"][slots].astype(np.int64)
         owners = self.table.rows[links.NAME]["owner"][slots]
-        self.calibration.note(slots, context.hours, cohorts, owners, sent(self.table, slots), nats)
+        noted = self.calibration.note(slots, context.hours, cohorts, owners, sent(self.table, slots), nats)
+        self.fellows.note(self.table, slots[noted], context.hours[noted])
         # Calibration only lowers scores, so most accounts are done here.
         threshold_nats = self.judge.threshold_nats
         least_nats = threshold_nats + self.overrides.least_nats

@@ -63,6 +63,8 @@ class Marks(msgspec.Struct, array_like=True):
     """Hour to the form that it filled in again (see `streams.forms`)."""
     systems: dict[int, int] = {}
     """Hour in which it scored to the system prompt that it sent then (see `streams.common_systems`)."""
+    written: dict[int, bytes] = {}
+    """Hour in which it scored to how it wrote under a system prompt (see `streams.fellow_users`)."""
 
     @property
     def newest(self) -> int:
@@ -70,9 +72,9 @@ class Marks(msgspec.Struct, array_like=True):
         return max(max(self.hours, default=0), max(self.forms, default=0))
 
 
-def keep_newest(by_hour: dict[int, Any]) -> None:
-    """Drop an hour of marks where there are more than two windows of them."""
-    if len(by_hour) > 2 * WINDOW_HOURS:
+def keep_newest(by_hour: dict[int, Any], most: int = 2 * WINDOW_HOURS) -> None:
+    """Drop an hour of marks where there are more than two windows of them, or whatever is the most."""
+    if len(by_hour) > most:
         del by_hour[min(by_hour)]
 
 
@@ -143,10 +145,11 @@ class Calibration:
         owners: NDArray[np.uint64],
         systems: NDArray[np.uint32],
         nats: Floats,
-    ) -> None:
-        """Mark the scores (m, d) of accounts in the given hours."""
+    ) -> Slots:
+        """Mark the scores (m, d) of accounts in the given hours; which of them have a mark now, by place."""
         levels = np.minimum(nats / STEP_NATS, LEVELS - 1).astype(np.uint8)
-        for number in np.flatnonzero((levels >= LOWEST_MARK).any(axis=1)).tolist():
+        high: Slots = np.flatnonzero((levels >= LOWEST_MARK).any(axis=1))
+        for number in high.tolist():
             slot, hour, new = int(slots[number]), int(hours[number]), levels[number]
             marks = self.of(slot, int(cohorts[number]), int(owners[number]))
             before = marks.hours.get(hour)
@@ -157,12 +160,14 @@ class Calibration:
                 marks.systems.setdefault(hour, int(systems[number]))
             keep_newest(marks.hours)
             keep_newest(marks.systems)
+        return high
 
     def of(self, slot: int, cohort: int, owner: int) -> Marks:
         """Marks of an account, made where there are none."""
         marks = self.marks.get(slot)
         if marks is None:
-            marks = self.marks[slot] = Marks(cohort=cohort, hours={}, owner=owner, forms={}, systems={})
+            new = Marks(cohort=cohort, hours={}, owner=owner, forms={}, systems={}, written={})
+            marks = self.marks[slot] = new
         return marks
 
     def found(self, slot: int, hour: int) -> None:

@@ -38,6 +38,8 @@ from streams.words import LIMIT_CHARS
 
 DIMENSIONS = 4 * GROUP
 SCALE = 128.0
+LENGTH_SQUARED = 4.0
+"""Of the group of structure."""
 FIRST_WORDS = 6
 SHORT_LETTERS = 3
 

@@ -25,6 +25,7 @@ from streams.config import DetectionConfig
 from streams.detectors import registry
 from streams.detectors.detector import Detector
 from streams.episodes import Episode
+from streams.fellow_users import FellowUsers
 from streams.forms import Forms
 from streams.houses import Houses
 from streams.open_hours import OpenHours
@@ -77,6 +78,7 @@ class PlaneState:
         content = np.array([one.metadata.nature == "content" for one in self.detectors], np.bool_)
         self.houses = Houses(self.calibration.marks, content)
         self.systems = CommonSystems(self.calibration.marks)
+        self.fellows = FellowUsers(self.calibration.marks)
         self.forms = Forms(self.calibration, self.systems, content)
         self.codec = StateCodec(config, self.table.dtype)
         self.closed_hour = NO_HOUR

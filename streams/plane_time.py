@@ -50,7 +50,13 @@ class PlaneTime(PlaneState):
 
     def context(self, hours: NDArray[np.int64]) -> Context:
         """What detectors may know at these hours, int64 (m,), one for each account they look at."""
-        return Context(hours=hours, cohorts=self.cohorts, verdicts=self.verdicts, systems=self.systems)
+        return Context(
+            hours=hours,
+            cohorts=self.cohorts,
+            verdicts=self.verdicts,
+            systems=self.systems,
+            fellows=self.fellows,
+        )
 
     def mark_idle(self, source: int, partition: int) -> None:
         """A raw partition is silent: it no longer holds the watermark back."""

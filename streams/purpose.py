@@ -48,14 +48,17 @@ SERVES_END_USERS = 4
 def application(
     table: AccountTable, slots: NDArray[np.intp], context: Context
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which accounts send one system prompt of their own throughout, and which serve several end users, each
-    (m,); as `streams.detectors.template` counts, and nobody where it does not."""
+    """Which accounts send one system prompt throughout, their own or that of an application whose users they
+    are, and which serve several end users, each (m,); as `streams.detectors.template` counts, and nobody
+    where it does not."""
     if "template" not in (table.dtype.names or ()):
         nobody = np.zeros(len(slots), np.bool_)
         return nobody, nobody
     seen = table.rows["template"][slots]
-    common = context.systems.common(seen["last_system"], context.hours)
-    system: NDArray[np.bool_] = constant(table, slots) & ~common
+    system = constant(table, slots)
+    common = np.flatnonzero(system & context.systems.common(seen["last_system"], context.hours))
+    if len(common):
+        system[common] = context.fellows.among(table, slots[common], context.hours[common])
     serves: NDArray[np.bool_] = np.bitwise_count(seen["end_users"]) >= SERVES_END_USERS
     return system, serves
 

@@ -108,19 +108,27 @@ def come_and_go(table: AccountTable, slots: Slots, visits: Visits) -> NDArray[np
     `cadence`."""
     if "cadence" not in (table.dtype.names or ()):
         return np.zeros(len(slots), np.bool_)
-    seen = table.rows["cadence"][slots]
-    # n times the sum of squares over the square of the sum is 1 + CV^2
-    gaps, squares = seen["gaps"].astype(np.float64), seen["squares_ms2"].astype(np.float64)
-    varied: NDArray[np.bool_] = gaps * squares >= (1 + visits.cv**2) * seen["sum_ms"].astype(np.float64) ** 2
-    rows = table.rows
+    seen, rows = table.rows["cadence"][slots], table.rows
     # A client asks again at once for what failed. Quick gaps are forgotten in time and failures are not, so
     # an old account has more leave.
     failed = rows["events"][slots].astype(np.int64) - rows["completed"][slots]
-    unhurried: NDArray[np.bool_] = seen["quick"] - failed <= np.maximum(QUICK_SHARE * gaps, QUICK_GAPS)
+    quick = np.maximum(QUICK_SHARE * seen["gaps"].astype(np.float64), QUICK_GAPS)
+    unhurried: NDArray[np.bool_] = seen["quick"] - failed <= quick
     by_hour = rows["hour_requests"][slots].astype(np.int64)
     pace, hours = by_hour.sum(axis=1), (by_hour > 0).sum(axis=1)
     few: NDArray[np.bool_] = (pace <= visits.requests) & (pace <= visits.hourly * hours)
-    return few & varied & unhurried
+    return few & unhurried & uneven(table, slots, visits.cv)
+
+
+def uneven(table: AccountTable, slots: Slots, cv: float) -> NDArray[np.bool_]:
+    """Between whose requests pauses vary at least so much, (m,); nobody's without `cadence`."""
+    if "cadence" not in (table.dtype.names or ()):
+        return np.zeros(len(slots), np.bool_)
+    seen = table.rows["cadence"][slots]
+    # n times the sum of squares over the square of the sum is 1 + CV^2
+    gaps, squares = seen["gaps"].astype(np.float64), seen["squares_ms2"].astype(np.float64)
+    varied: NDArray[np.bool_] = gaps * squares >= (1 + cv**2) * seen["sum_ms"].astype(np.float64) ** 2
+    return varied
 
 
 def by_hand(table: AccountTable, slot: int, hour: int, visits: Visits, shared: bool) -> bool:
@@ -130,7 +138,7 @@ def by_hand(table: AccountTable, slot: int, hour: int, visits: Visits, shared: b
         shared: others send its system prompt as well: it may ask as fast as who fills in a known form, and
             need not have rested when it has just begun.
     """
-    seen = _active(table, slot, hour)
+    seen = active_hours(table, slot, hour)
     if not seen:  # an event from before all that is remembered
         return False
     new = seen[0] - seen[-1] < (AWAKE_HOURS if shared else visits.awake)
@@ -141,7 +149,7 @@ def by_hand(table: AccountTable, slot: int, hour: int, visits: Visits, shared: b
     return few and (new or rested(seen))
 
 
-def _active(table: AccountTable, slot: int, hour: int) -> list[int]:
+def active_hours(table: AccountTable, slot: int, hour: int) -> list[int]:
     """Hours of the two days up to this one in which an account has asked anything, newest first."""
     hours = hour - np.arange(2 * WINDOW_HOURS, dtype=np.int64)
     rows = table.rows

@@ -23,6 +23,7 @@ from streams.account_table import AccountTable
 from streams.baselines import CohortBaselines
 from streams.batch import EventBatch
 from streams.common_systems import CommonSystems
+from streams.fellow_users import FellowUsers
 from streams.segment import Segment
 from streams.verdicts import Verdicts
 
@@ -72,12 +73,14 @@ class Context:
         cohorts: baselines of cohorts, frozen at least one whole hour before (see `streams.baselines`).
         verdicts: what analysts have said: the one input that is not part of the stream of events.
         systems: system prompts that are nobody's own.
+        fellows: who writes as others under a system prompt do.
     """
 
     hours: NDArray[np.int64]
     cohorts: CohortBaselines
     verdicts: Verdicts
     systems: CommonSystems
+    fellows: FellowUsers
 
     def at(self, numbers: NDArray[np.intp]) -> Context:
         """The same for some of the accounts, by their place in `hours`."""

@@ -31,7 +31,7 @@ from schemas.finding import Feature
 from streams import continuity
 from streams.account_table import AccountTable
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
-from streams.features import SCALE
+from streams.features import LENGTH_SQUARED, SCALE
 from streams.population import Population, Sample
 from streams.purpose import COLD_SHARE, COLD_TEMPERATURE, PURPOSE_NATS, application, shown
 from streams.segment import Segment, stretch_lengths, stretches
@@ -41,7 +41,6 @@ STRUCTURE = slice(GROUP, 2 * GROUP)
 """The group used. On 9,440 real conversations and 17 kinds of attack, the distances of the other three groups
 got no positive weight beside it, and it is the one group that needs no live data."""
 
-LENGTH_SQUARED = 4.0
 LONGEST_SQUARED = 1.5 * LENGTH_SQUARED
 """Vectors longer than this on average are no fingerprints of ours, and are not judged."""
 MIN_PROMPTS = 6
