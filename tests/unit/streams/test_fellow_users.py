@@ -13,8 +13,18 @@ from schemas.event import RequestEvent
 from schemas.finding import Lifecycle
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
-from streams.fellow_users import FELLOWS, KEPT_HOURS, MIN_PROMPTS, MOST_SENDERS
+from streams.fellow_users import (
+    FELLOWS,
+    KEPT_HOURS,
+    MIN_PROMPTS,
+    MOST_SENDERS,
+    SAME_SQUARED,
+    _apart,
+    _sketches,
+)
 from streams.fingerprint import Fingerprinter
+from streams.simulation.text.attacks import ATTACK_TEXTS
+from streams.simulation.text.grammar import Dice
 from streams.simulation.text.writers import WRITERS
 
 DAY_ONE = datetime(2026, 1, 5, tzinfo=UTC)
@@ -134,3 +144,27 @@ def test_of_a_large_application_some_are_asked() -> None:
 def test_few_prompts_say_nothing() -> None:
     few = ("few", APPLICATION, sittings(77, 5, days=4, first_day=3)[: MIN_PROMPTS - 1])
     assert not among(plane_after(*users(FELLOWS + 1), few)[0], "few")
+
+
+def test_parts_of_one_pipeline_are_alike_and_two_pipelines_are_not() -> None:
+    """No pipeline here had a part in the choice of how alike that is."""
+    plane, printer = AccountPlane(DetectionConfig()), Fingerprinter(b"secret", "k1")
+    for kind, write in ATTACK_TEXTS.items():
+        for place in range(60):
+            fields = printer.fingerprint(write(3, Dice(3, place)), SYSTEM)
+            plane.process(
+                [
+                    RequestEvent(
+                        schema_version=1, event_id=f"{kind}-{place}", account_id=f"{kind}-{place % 2}",
+                        time=DAY_ONE + timedelta(seconds=place),
+                        **{name: getattr(fields, name) for name in fields.__struct_fields__},
+                    )
+                ]
+            )  # fmt: skip
+    names = [f"default:{kind}-{part}" for part in (0, 1) for kind in ATTACK_TEXTS]
+    sketches, enough = _sketches(plane.table, np.array([plane.table.slots[name] for name in names]))
+    assert enough.all()
+    kinds = len(ATTACK_TEXTS)
+    apart = np.array([_apart(one, sketches[kinds:]) for one in sketches[:kinds]])
+    of_two = apart[~np.eye(kinds, dtype=np.bool_)]
+    assert np.diag(apart).max() <= SAME_SQUARED < np.quantile(of_two, 0.1)
