@@ -3,8 +3,8 @@
 A constant system prompt shows an application (`streams.purpose`): somebody has written down what it is for.
 One that `SYSTEM_USES` owners send, each around a form of his own (`streams.forms`), shows nothing: it is a
 library's example, or a client that everybody runs, whose users `streams.visits` lets ask somewhat faster.
-Users of one application share its form as well. Counted are accounts of which some detector was surprised in
-that hour, since of the others nothing has to be excused.
+Users of one application share its form as well, or write alike (`streams.fellow_users`). Counted are accounts
+of which some detector was surprised in that hour, since of the others nothing has to be excused.
 
 Of one partition only, judged by hours up to ``h - DELAY_HOURS``, and exact after a crash for the same
 reason as `streams.calibration`, in whose marks they are kept.
