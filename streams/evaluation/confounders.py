@@ -281,6 +281,10 @@ CONFOUNDERS: tuple[Role, ...] = (
         "the same without, as accounts of one organisation",
     ),
     Role(
+        "new_application_record_users", "confounder", 240, partial(new_applications.user, sort="records"),
+        "the same, records under one system prompt instead of a form",
+    ),
+    Role(
         "in_house_template", "confounder", 24, in_house_template,
         "template in the user message, default settings, no end-user ids, answers as long as ServeGen's",
         plan="team", known_limit=True,

@@ -2,7 +2,8 @@
 
 What they send looks like one pipeline spread over many accounts (DESIGN section 1). An application begins
 during the test and its users join over some hours; their cards and ages are their own, most of what they send
-is the application's form, and the rest is theirs. All numbers are ours, not measured.
+is the application's form, and the rest is theirs. Where users send records under the application's system
+prompt there is no form, and nothing else. All numbers are ours, not measured.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ NEW_SHARE = 0.5
 """Of accounts that are made for the application; the others are up to `OLDEST_DAYS` old."""
 OLDEST_DAYS = 400.0
 
-Sort = Literal["plain", "system", "house"]
-"""What else an application shows: nothing, a system prompt, one organisation of all its users."""
+Sort = Literal["plain", "system", "house", "records"]
+"""What else an application shows: nothing, a system prompt, one organisation of all its users; or a system
+prompt instead of a form."""
 
 ABOUT_OWN_WORDS = (
     "Improve the wording of my text and keep its meaning. My text: {}",
@@ -71,17 +73,21 @@ def _sized(stage: Stage, sort: Sort, number: int) -> int:
 def _made(stage: Stage, sort: Sort, place: int) -> NewApplication:
     rng = np.random.default_rng([stage.seed, place, *sort.encode()])
     seed = int(rng.integers(1 << 40))
-    while (application(seed, "processor").system is None) == (sort == "system") or (
-        application(seed, "processor").frame == "{}"
-    ):
-        seed += 1
-    system = application(seed, "processor").system
+    if sort == "records":
+        form, system = None, application(seed, "job").system
+    else:
+        while (application(seed, "processor").system is None) == (sort == "system") or (
+            application(seed, "processor").frame == "{}"
+        ):
+            seed += 1
+        form = ABOUT_OWN_WORDS[place // 2 % len(ABOUT_OWN_WORDS)] if place % 2 else None
+        system = application(seed, "processor").system
     length = parameters.CLIENT_OUTPUT
     temperature = (None, None, None, 0.3, 0.7, 1.0)[int(rng.integers(6))]
     return NewApplication(
         name=f"{sort}-{stage.seed}-{place}",
         text_seed=seed,
-        form=ABOUT_OWN_WORDS[place // 2 % len(ABOUT_OWN_WORDS)] if place % 2 else None,
+        form=form,
         system=system,
         starts_ms=stage.when(rng, 0.0, 0.4),
         answer_tokens=float(np.clip(np.exp(rng.normal(length.mu, length.sigma)), 1, 4000)),
@@ -103,7 +109,8 @@ def user(stage: Stage, number: int, rng: Generator, *, sort: Sort) -> Iterator[R
         "organization_id": f"org-{app.name}" if sort == "house" else None,
     }
     visits = VISITS_PER_DAY * np.exp(VISITS_SIGMA * rng.standard_normal())
-    own_share = rng.uniform(0.0, OWN_SHARE)
+    own_share = rng.uniform(0.0, 0.0 if sort == "records" else OWN_SHARE)
+    records = WRITERS["job" if sort == "records" else "processor"]
     times = schedules.sittings(visits, TURNS, stage.test_ms, stage.end_ms, rng)
     begun = [from_ms] if from_ms < stage.end_ms else []
     for place, time_ms in enumerate(begun + times[times > from_ms].tolist()):
@@ -112,7 +119,7 @@ def user(stage: Stage, number: int, rng: Generator, *, sort: Sort) -> Iterator[R
             yield Request(time_ms, spoken, {**usage(spoken, rng, output_tokens=250), **owner})
             continue
         if app.form is None:
-            message = WRITERS["processor"](app.text_seed, place, 0, (who << 12) + place)
+            message = records(app.text_seed, place, 0, (who << 12) + place)
         else:
             message = Message(app.form.replace("{}", spoken.prompt), app.system)
         spread = parameters.CLIENT_OUTPUT_WITHIN

@@ -38,6 +38,7 @@ ROLE_OF_SORT = {
     "plain": "new_application_users",
     "system": "new_application_system_users",
     "house": "new_application_house_users",
+    "records": "new_application_record_users",
 }
 CONFIG = DetectionConfig(max_accounts_per_partition=2000)
 
@@ -118,6 +119,17 @@ def test_users_of_a_new_application_have_its_form_in_common_and_nothing_else(
     assert len({event.prompt_hash for event in events}) > 0.9 * len(events)
     assert any(event.system_hash for event in events) == (sort == "system")
     assert {event.organization_id for event in events} == ({"org-house-0-0"} if sort == "house" else {None})
+
+
+def test_users_who_send_records_have_a_system_prompt_in_common_and_no_form(material: Material) -> None:
+    role = next(one for one in accounts.ROLES if one.name == ROLE_OF_SORT["records"])
+    stage, shelf = stage_of(material), Shelf(Fingerprinter(b"k", "k1"))
+    users = [act(role, stage, number, 1, shelf).events for number in range(12)]
+    events = [event for mine in users for event in mine]
+    assert {event.system_hash for event in events} == {events[0].system_hash} != {None}
+    assert {event.organization_id for event in events} == {None}
+    heads = Counter(event.template_hash for event in events if event.template_hash)
+    assert max(heads.values(), default=0) < 0.1 * len(events)
 
 
 def test_schedules_keep_their_rate() -> None:
