@@ -4,8 +4,9 @@ A constant system prompt that several owners send may be a library's example, un
 anything; then it names no purpose (`streams.common_systems`). But the users of an application, each with an
 account of his own, send one and the same as well, and under it they write alike, whether they fill in a form
 or send bare records. So it does name a purpose for an account that writes as at least `FELLOWS` others do,
-and as more than half of all who send it, if it asks at a person's hours. An operator gains by this what a
-system prompt of his own would give him, and only where most of those who send his are his own accounts.
+and as more than half of all who send it, if it asks at a person's hours, or has rested within two days. An
+operator gains by this what a system prompt of his own would give him, and only where most of those who send
+his are his own accounts.
 
 Compared is the structure of prompts, as `streams.detectors.shift` adds it up. Counted are accounts that
 surprised some detector within two days, in few enough hours of each (`streams.visits`), and have not been
@@ -29,7 +30,7 @@ from streams.common_systems import sent
 from streams.delayed import Delayed
 from streams.features import LENGTH_SQUARED, SCALE
 from streams.structure import GROUP
-from streams.visits import PLAIN, SITTINGS, active_hours, in_visits, uneven
+from streams.visits import PLAIN, SITTINGS, active_hours, in_visits, rested, uneven
 
 Floats = NDArray[np.float64]
 Slots = NDArray[np.intp]
@@ -96,8 +97,8 @@ class FellowUsers:
         for number in np.flatnonzero(enough).tolist():
             slot, hour = int(slots[number]), int(hours[number])
             senders = self._known.before(hour).get(int(systems[number]))
-            most = PLAIN.hours if plain[number] else SITTINGS.hours
-            if senders is not None and in_visits(active_hours(table, slot, hour), hour, most):
+            active, most = active_hours(table, slot, hour), PLAIN.hours if plain[number] else SITTINGS.hours
+            if senders is not None and (in_visits(active, hour, most) or rested(active)):
                 others = senders.sketches[senders.slots != slot]
                 alike = np.count_nonzero(_apart(sketches[number], others) <= SAME_SQUARED)
                 found[number] = alike >= FELLOWS and alike > MOST * len(others)
