@@ -48,8 +48,8 @@ MIN_PROMPTS = 12
 """With eight, five in a hundred halves are further apart than that."""
 MOST_SENDERS = 256
 """Compared at most, of one system prompt."""
-KEPT_HOURS = 4
-"""Sketches of an account: two hours may be open, one is late, and what is before all of them is asked for."""
+KEPT_HOURS = 6
+"""Sketches of an account: two hours are open, and what is before those and some late hours is asked for."""
 
 SKETCH = np.dtype([("mean", "i1", (GROUP,)), ("squared", "<f4")])
 """Mean of its prompts, and what the squared length of that is without the noise of few of them. 68 bytes."""
