@@ -7,7 +7,8 @@ user is one conversation on the side that `fit_structure_prior` leaves alone. In
 who talk in turns: like lists they do not go on about anything, and must not be found. Records carry the four
 required fields and the prompt. Told is after how many of its requests an account was found. Pipelines ask at
 random, or, with ``--visits``, as a person would: three requests at a time, in the same half of every day,
-which is what hides them longest.
+which is what hides them longest. With ``--system-prompt`` all pipelines send one, with ``--accounts`` each of
+them has several.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import os
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +36,7 @@ MOST_TURNS = 100
 BEHIND_A_KEY = (2, 4, 8, 32, 200, 1000)
 VISIT_REQUESTS, VISIT_GAP_S = 3, 120.0
 
+
 def key(talks: list[list[str]], people: int) -> Pipeline:
     """Prompts of so many people at once; who has said all is followed by somebody else."""
     left: list[list[str]] = [[] for _ in range(people)]
@@ -47,12 +49,12 @@ def key(talks: list[list[str]], people: int) -> Pipeline:
     return prompt
 
 
-def at_random(hours: float, dice: random.Random) -> Iterator[float]:
-    """Times in s of a pipeline's requests: a Poisson process over a third of the file."""
+def at_random(hours: float, count: int, dice: random.Random) -> Iterator[float]:
+    """Times in s of so many requests of a pipeline: a Poisson process over a third of the file."""
     at_s = START_S + dice.random() * 3600 * 0.7 * hours
-    for _ in range(REQUESTS):
+    for _ in range(count):
         yield at_s
-        at_s += dice.expovariate(1 / (0.3 * 3600 * hours / REQUESTS))
+        at_s += dice.expovariate(1 / (0.3 * 3600 * hours / count))
 
 
 def in_visits(hours: float, a_day: int, dice: random.Random) -> Iterator[float]:
@@ -73,6 +75,7 @@ def requests(
     hours: float,
     seed: int,
     visits: int | None = None,
+    count: int = REQUESTS,
 ) -> list[tuple[float, str, str]]:
     """(time in s, account, prompt) in order of time."""
     dice = random.Random(seed)
@@ -85,21 +88,43 @@ def requests(
             found.append((at_s, f"user-{number}", prompt))
             at_s += pace * dice.lognormvariate(4.5, 0.9)
     for name, prompt_of in pipelines.items():
-        times = at_random(hours, dice) if visits is None else in_visits(hours, visits, dice)
+        times = at_random(hours, count, dice) if visits is None else in_visits(hours, visits, dice)
         for number, at_s in enumerate(times):
             found.append((at_s, name, prompt_of(number + 333 * seed, dice)))
     return sorted(found)
 
 
-def found_after(file: Path, rows: list[tuple[float, str, str]]) -> dict[str, int]:
-    """Account to its requests up to its first finding."""
+def many(pipelines: dict[str, Pipeline], accounts: int) -> dict[str, Pipeline]:
+    """Each pipeline spread over so many accounts, which begin at different places of its list."""
+    if accounts == 1:
+        return pipelines
+
+    def begun(pipeline: Pipeline, place: int) -> Pipeline:
+        return lambda n, dice: pipeline(n + 997 * place, dice)
+
+    return {
+        f"{name}, {place + 1}": begun(pipeline, place)
+        for name, pipeline in pipelines.items()
+        for place in range(accounts)
+    }
+
+
+def found_after(
+    file: Path, rows: list[tuple[float, str, str]], systems: Mapping[str, str | None]
+) -> dict[str, int]:
+    """Account to its requests up to its first finding.
+
+    Args:
+        systems: system prompt of an account, where it sends one.
+    """
     times: dict[str, list[float]] = defaultdict(list)
     with file.open("w", encoding="utf-8") as lines:
         for number, (at_s, account, prompt) in enumerate(rows):
             time = datetime.fromtimestamp(at_s, UTC)
             times[account].append(time.timestamp())
             record = {"schema_version": 1, "event_id": f"h{number}", "time": time.isoformat()}
-            lines.write(json.dumps({**record, "account_id": account, "prompt": prompt}) + "\n")
+            said = {"prompt": prompt, "system_prompt": systems.get(account)}
+            lines.write(json.dumps({**record, "account_id": account, **said}) + "\n")
     raised = Replay(Settings(), "native", Outputs()).run([file]).raised.values()
     first: dict[str, float] = {}
     for finding in raised:
@@ -117,6 +142,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--visits", type=int, metavar="REQUESTS_A_DAY")
     parser.add_argument("--pipelines", choices=SETS, default="first")
+    parser.add_argument("--requests", type=int, default=REQUESTS, help="of each account of a pipeline")
+    parser.add_argument("--accounts", type=int, default=1, help="of each pipeline")
+    parser.add_argument("--system-prompt", help="of all pipelines, before every prompt")
     parser.add_argument("--data", type=Path, default=os.environ.get("STILLWATCH_DATA", DEFAULT_FOLDER))
     args = parser.parse_args()
     talks: dict[str, list[str]] = {}
@@ -124,13 +152,15 @@ def main() -> None:
         if not chosen(root):
             talks.setdefault(root, []).append(prompt)
     some = random.Random(args.seed).sample(sorted(talks), min(args.users, len(talks)))
-    sources = SETS[args.pipelines](Collections(args.data))
+    sources = many(SETS[args.pipelines](Collections(args.data)), args.accounts)
     people = [(number, turn) for number in BEHIND_A_KEY for turn in (1, 2)]
     keys = {f"key of {number:,}, {turn}": key(list(talks.values()), number) for number, turn in people}
     mixed_in = sources | keys if args.visits is None else sources
-    rows = requests([talks[root] for root in some], mixed_in, args.hours, args.seed, args.visits)
+    rows = requests(
+        [talks[root] for root in some], mixed_in, args.hours, args.seed, args.visits, args.requests
+    )
     with TemporaryDirectory() as folder:
-        found = found_after(Path(folder) / "held_out.jsonl", rows)
+        found = found_after(Path(folder) / "held_out.jsonl", rows, dict.fromkeys(sources, args.system_prompt))
     print(f"{len(rows):,} requests of {len(some):,} users and {len(sources)} pipelines, {args.hours:g} hours")
     for name in sources:
         print(f"  {name:14} {found.pop(name, 'not found')}")
