@@ -12,6 +12,7 @@ import pytest
 from schemas.event import RequestEvent
 from schemas.finding import Lifecycle
 from streams.account_plane import AccountPlane
+from streams.calibration import Marks
 from streams.config import DetectionConfig
 from streams.fellow_users import (
     FELLOWS,
@@ -19,6 +20,8 @@ from streams.fellow_users import (
     MIN_PROMPTS,
     MOST_SENDERS,
     SAME_SQUARED,
+    SKETCH,
+    FellowUsers,
     _apart,
     _sketches,
 )
@@ -141,13 +144,41 @@ def test_of_a_large_application_some_are_asked() -> None:
     assert len(senders.slots) == MOST_SENDERS
 
 
-def test_few_prompts_say_nothing() -> None:
-    few = ("few", APPLICATION, sittings(77, 5, days=4, first_day=3)[: MIN_PROMPTS - 1])
-    assert not among(plane_after(*users(FELLOWS + 1), few)[0], "few")
+@pytest.mark.parametrize(("prompts", "told"), [(MIN_PROMPTS - 1, False), (MIN_PROMPTS, True)])
+def test_few_prompts_say_nothing(prompts: int, told: bool) -> None:
+    times = sittings(77, LIGHT, days=2, first_day=1)[:prompts]
+    plane, _ = plane_after(*users(FELLOWS + 8, days=2), ("new", APPLICATION, times))
+    assert plane.table.rows["shift"]["count"][plane.table.slots["default:new"]] == prompts
+    assert among(plane, "new") == told
+
+
+def test_known_two_hours_later_and_for_two_days() -> None:
+    hour, sketch = 1000, bytes(SKETCH.itemsize)
+    known = FellowUsers(
+        {
+            slot: Marks(cohort=0, hours={hour: b"\0"}, systems={hour - 5: 5, hour: 5}, written={hour: sketch})
+            for slot in range(FELLOWS)
+        }
+    )._known
+    assert [bool(known.before(hour + later)) for later in (1, 2, 49, 50)] == [False, True, True, False]
+
+
+def test_who_asks_in_many_hours_of_a_day_and_sleeps_is_one_of_them() -> None:
+    times = [DAY_ONE + timedelta(days=day, hours=8 + hour) for day in (0, 1) for hour in range(14)]
+    plane, _ = plane_after(*users(FELLOWS + 4, days=2), ("awake by day", APPLICATION, times))
+    assert among(plane, "awake by day")
+
+
+def test_those_who_never_rest_are_no_example() -> None:
+    plane, _ = plane_after(*users(FELLOWS + 1))
+    marks = plane.calibration.marks[plane.table.slots["default:light-1"]]
+    day = min(marks.written) - min(marks.written) % 24
+    marks.hours.update(dict.fromkeys(range(day, day + 14), bytes(12)))
+    assert not among(plane)
 
 
 def test_parts_of_one_pipeline_are_alike_and_two_pipelines_are_not() -> None:
-    """No pipeline here had a part in the choice of how alike that is."""
+    """All but two of these, "tasks" and "agentic", had no part in the choice of how alike that is."""
     plane, printer = AccountPlane(DetectionConfig()), Fingerprinter(b"secret", "k1")
     for kind, write in ATTACK_TEXTS.items():
         for place in range(60):
