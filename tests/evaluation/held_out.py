@@ -123,8 +123,9 @@ def found_after(
             time = datetime.fromtimestamp(at_s, UTC)
             times[account].append(time.timestamp())
             record = {"schema_version": 1, "event_id": f"h{number}", "time": time.isoformat()}
-            said = {"prompt": prompt, "system_prompt": systems.get(account)}
-            lines.write(json.dumps({**record, "account_id": account, **said}) + "\n")
+            record |= {"account_id": account, "prompt": prompt}
+            system = systems.get(account)
+            lines.write(json.dumps(record if system is None else record | {"system_prompt": system}) + "\n")
     raised = Replay(Settings(), "native", Outputs()).run([file]).raised.values()
     first: dict[str, float] = {}
     for finding in raised:
@@ -142,7 +143,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--visits", type=int, metavar="REQUESTS_A_DAY")
     parser.add_argument("--pipelines", choices=SETS, default="first")
-    parser.add_argument("--requests", type=int, default=REQUESTS, help="of each account of a pipeline")
+    parser.add_argument(
+        "--requests", type=int, default=REQUESTS, help="of each account of a pipeline, at random"
+    )
     parser.add_argument("--accounts", type=int, default=1, help="of each pipeline")
     parser.add_argument("--system-prompt", help="of all pipelines, before every prompt")
     parser.add_argument("--data", type=Path, default=os.environ.get("STILLWATCH_DATA", DEFAULT_FOLDER))
