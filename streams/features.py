@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -33,7 +34,17 @@ from numpy.typing import NDArray
 
 from streams import capability, language
 from streams.ragged import starts, sums
-from streams.structure import BRACKET, FOREIGN, GROUP, OPERATOR, character_classes, signs, structure
+from streams.structure import (
+    BRACKET,
+    FOREIGN,
+    GROUP,
+    OPERATOR,
+    ROWS,
+    STATES,
+    character_classes,
+    signs,
+    states,
+)
 from streams.words import LIMIT_CHARS
 
 DIMENSIONS = 4 * GROUP
@@ -50,9 +61,15 @@ WORD_CHARS = 32
 """Longer words (base64, hashes) are told apart by their first characters, so that the cache stays small."""
 
 _FACTORS = np.array([1.0, 2.0, 1.0, 1.0]) * SCALE
-# One cached row: signs, cues, votes. Side by side, so that one sum is taken of all three.
-_CUES = slice(GROUP, GROUP + capability.COLUMNS)
+_HIGHEST, _LOWEST, _ONE = np.array(127.0), np.array(-127.0), np.array(1.0)
+# One row of a word: signs, then its speech: cues, votes, whether it is short. One sum is taken of all.
+_CUES = slice(capability.COLUMNS)
 _VOTES = slice(_CUES.stop, _CUES.stop + len(language.LANGUAGES))
+_SHORT = GROUP + _VOTES.stop
+_FIRST_WORD = len(ROWS)
+"""The row of the first word; before it stand those of `streams.structure`."""
+_NOTHING = _FIRST_WORD + WORD_CACHE
+"""The row that stays zero."""
 
 
 class Measured(NamedTuple):
@@ -87,14 +104,15 @@ class FeatureMap:
         self._cues = capability.word_cues()
         self._votes = language.votes()
         self._index = _WordIndex()
-        # the last row stays zero: no word
-        self._rows = np.zeros((WORD_CACHE + 1, _VOTES.stop), np.float32)
-        self._hashes = np.zeros(WORD_CACHE + 1, np.uint64)
-        self._short = np.zeros(WORD_CACHE + 1, np.float32)
-        # Weight of each word of one prompt in each group; only the row of short words differs.
-        self._weights = np.zeros((4, LIMIT_CHARS), np.float32)
-        self._weights[0] = 1.0
-        self._weights[3, :FIRST_WORDS] = 1.0
+        self._rows = np.zeros((_NOTHING + 1, _SHORT + 1), np.float32)
+        self._rows[:_FIRST_WORD, :GROUP] = ROWS
+        self._hashes = np.zeros(_NOTHING + 1, np.uint64)
+        # Weight in each group of each row of a prompt alone: states end at column `STATES`, words begin.
+        # Only that of short words differs from prompt to prompt.
+        self._weights = np.zeros((4, STATES + LIMIT_CHARS), np.float32)
+        self._weights[0, STATES:] = 1.0
+        self._weights[1, :STATES] = 1.0
+        self._weights[3, STATES : STATES + FIRST_WORDS] = 1.0
 
     def __reduce__(self) -> tuple[type[FeatureMap], tuple[bytes]]:
         """Without its cache: a pickle has some bytes instead of megabytes."""
@@ -122,47 +140,61 @@ class FeatureMap:
             each += map(row_of, once)
             every += map(row_of, said)
             missing = max(fewest - len(said), 0) if said else 0
-            every += [WORD_CACHE] * missing
+            every += [_NOTHING] * missing
             sizes.append(len(said) + missing)
         if self._index.unlearnt:
             self._learn()
-        classes = character_classes(texts)
-        groups, speech = self._projected(np.array(each, np.intp), np.array(counts))
-        groups[:, 1] = structure(texts, classes)
+        classes = character_classes(texts).tolist()
+        layouts = list(map(states, texts, classes))
+        project = self._alone if len(texts) == 1 else self._together
+        groups, speech = project(each, counts, layouts)
         lengths = np.sqrt(np.vecdot(groups, groups))
-        groups *= (_FACTORS / np.maximum(lengths, 1.0))[:, :, None]
-        np.minimum(groups, 127.0, out=groups)
-        np.maximum(groups, -127.0, out=groups)
-        spoken, shown = speech.tolist(), classes.tolist()  # calls of numpy's cost more than what they do here
+        groups *= (_FACTORS / np.maximum(lengths, _ONE))[:, :, None]
+        np.minimum(groups, _HIGHEST, out=groups)
+        np.maximum(groups, _LOWEST, out=groups)
+        spoken = speech.tolist()  # calls of numpy's cost more than what they do here
         return Measured(
             vectors=np.rint(groups).astype(np.int8),
-            word_hashes=self._hashes.take(np.array(every, np.intp)),
+            word_hashes=self._hashes.take(every),
             sizes=sizes,
             distinct=counts,
             cues=[row[_CUES] for row in spoken],
             votes=[row[_VOTES] for row in spoken],
-            code_marks=[row[BRACKET] + row[OPERATOR] for row in shown],
-            foreign_chars=[row[FOREIGN] for row in shown],
+            code_marks=[row[BRACKET] + row[OPERATOR] for row in classes],
+            foreign_chars=[row[FOREIGN] for row in classes],
         )
 
-    def _projected(
-        self, index: NDArray[np.intp], counts: NDArray[np.intp]
+    def _alone(
+        self, words: list[int], counts: list[int], layouts: list[list[int]]
     ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """Sums over the distinct words of each prompt: of signs by group, that of structure left out, and of
-        whole rows."""
-        rows = self._rows.take(index, axis=0)
-        if len(counts) == 1:  # as gateways do it; a product of matrices takes a third of the time
-            weights = self._weights[:, : len(index)]
-            weights[2] = self._short.take(index)
-            whole = weights @ rows
-            return whole[None, :, :GROUP].astype(np.float64), whole[:1]
-        speech = sums(rows, counts)
-        place = np.arange(len(index)) - np.repeat(starts(counts), counts)
+        """`_together` of one prompt, as gateways do it: one product of matrices takes a third of the time."""
+        rows = self._rows.take(layouts[0] + words, axis=0)
+        weights = self._weights[:, STATES - len(layouts[0]) : STATES + len(words)]
+        weights[2] = rows[:, _SHORT]
+        whole = weights @ rows
+        return whole[None, :, :GROUP].astype(np.float64), whole[:1, GROUP:]
+
+    def _together(
+        self, words: list[int], counts: list[int], layouts: list[list[int]]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """Unnormalised groups of each prompt (n, 4, `GROUP`), and sums over its distinct words
+        of the other columns.
+
+        Args:
+            words: rows of the distinct words, those of all prompts.
+            counts: how many of them each prompt has.
+            layouts: `streams.structure.states` of each.
+        """
+        rows = self._rows.take(words, axis=0)
+        sizes = np.array(counts)
+        speech = sums(rows, sizes)
+        place = np.arange(len(rows)) - np.repeat(starts(sizes), sizes)
         groups = np.zeros((len(counts), 4, GROUP))
         groups[:, 0] = speech[:, :GROUP]
-        groups[:, 2] = sums(rows[:, :GROUP] * self._short.take(index)[:, None], counts)
-        groups[:, 3] = sums(rows[place < FIRST_WORDS, :GROUP], np.minimum(counts, FIRST_WORDS))
-        return groups, speech
+        groups[:, 1] = sums(ROWS.take(list(chain(*layouts)), axis=0), np.array(list(map(len, layouts))))
+        groups[:, 2] = sums(rows[:, :GROUP] * rows[:, _SHORT, None], sizes)
+        groups[:, 3] = sums(rows[place < FIRST_WORDS, :GROUP], np.minimum(sizes, FIRST_WORDS))
+        return groups, speech[:, GROUP:]
 
     def _learn(self) -> None:
         """Fill the rows of the words that these prompts brought."""
@@ -172,16 +204,18 @@ class FeatureMap:
             for word in words
         )
         pairs = np.frombuffer(digests, "<u8").reshape(-1, 2)
-        rows = slice(len(self._index) - len(words), len(self._index))
+        end = _FIRST_WORD + len(self._index)
+        rows = slice(end - len(words), end)
         self._hashes[rows] = pairs[:, 0]
-        self._short[rows] = [len(word) <= SHORT_LETTERS and word.isalpha() for word in words]
         self._rows[rows, :GROUP] = signs(pairs[:, 1])
         self._rows[rows, GROUP:] = 0.0
+        self._rows[rows, _SHORT] = [len(word) <= SHORT_LETTERS and word.isalpha() for word in words]
         for position, word in enumerate(words, rows.start):
+            speech = self._rows[position, GROUP:]
             if word in self._cues:
-                self._rows[position, _CUES] = self._cues[word]
+                speech[_CUES] = self._cues[word]
             if word in self._votes:
-                self._rows[position, _VOTES] = self._votes[word]
+                speech[_VOTES] = self._votes[word]
         words.clear()
 
 
@@ -194,6 +228,6 @@ class _WordIndex(dict[str, int]):
     def __missing__(self, word: str) -> int:
         if len(word) > WORD_CHARS:
             return self[word[:WORD_CHARS]]
-        position = self[word] = len(self)
+        position = self[word] = _FIRST_WORD + len(self)
         self.unlearnt.append(word)
         return position

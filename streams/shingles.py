@@ -9,13 +9,15 @@ from numpy.typing import NDArray
 
 from streams.ragged import starts, sums
 from streams.structure import GROUP, bits
+from streams.words import LIMIT_CHARS
 
 SHINGLE_WORDS = 3
 MINHASH_VALUES = 16
 
-_C1, _C2, _C3 = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-_S1, _S2, _S3 = (np.uint64(s) for s in (30, 27, 31))
+_C1, _C2, _C3 = (np.array(c, np.uint64) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+_S1, _S2, _S3 = (np.array(s, np.uint64) for s in (30, 27, 31))
 _HEX = GROUP // 4
+_EACH = np.ones(LIMIT_CHARS, np.float32)
 
 
 class Shingles:
@@ -35,7 +37,21 @@ class Shingles:
         self.simhashes: list[str] = []
         if not len(sizes):
             return
-        hashes, counts = _distinct(_mixed(word_hashes), np.array(sizes) - (SHINGLE_WORDS - 1))
+        mixed = _mixed(word_hashes)
+        if len(sizes) == 1:  # as gateways do it; the rest takes twice as long
+            self._alone(mixed)
+        else:
+            self._together(mixed, np.array(sizes) - (SHINGLE_WORDS - 1))
+
+    def _alone(self, mixed: NDArray[np.uint64]) -> None:
+        mixed.sort()
+        hashes = mixed[_first_of_equals(mixed)]
+        self.minhashes.append(hashes[:MINHASH_VALUES].tobytes())
+        votes = _EACH[: len(hashes)] @ bits(hashes).astype(np.float32)
+        self.simhashes.append(np.packbits(votes > len(hashes) / 2).tobytes().hex())
+
+    def _together(self, mixed: NDArray[np.uint64], sizes: NDArray[np.intp]) -> None:
+        hashes, counts = _distinct(mixed, sizes)
         begin = 0
         for count in counts.tolist():
             self.minhashes.append(hashes[begin : begin + min(count, MINHASH_VALUES)].tobytes())
@@ -66,10 +82,6 @@ def _distinct(
     mixed: NDArray[np.uint64], sizes: NDArray[np.intp]
 ) -> tuple[NDArray[np.uint64], NDArray[np.intp]]:
     """Distinct hashes of the runs within each prompt, ascending, and how many each has."""
-    if len(sizes) == 1:  # as gateways do it; the rest takes twice as long
-        mixed.sort()
-        hashes = mixed[_first_of_equals(mixed)]
-        return hashes, np.array([len(hashes)])
     begins = starts(sizes)
     within = np.ones(len(mixed), np.bool_)
     ends = begins[1:] + (SHINGLE_WORDS - 1) * np.arange(1, len(sizes))

@@ -11,11 +11,12 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from hashlib import blake2b
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.ragged import sums
+from streams.words import LIMIT_CHARS
 
 GROUP = 64
 
@@ -73,15 +74,38 @@ def _state_rows() -> NDArray[np.float32]:
     return np.concatenate([between.reshape(-1, GROUP), _fixed_signs(names) * _STEPS])
 
 
-_ROWS = _state_rows()
+ROWS = _state_rows()
+"""One row of signs per state, (states, `GROUP`): a text's group is the sum of the rows of its states."""
 _SPAN = _BINS * _STEPS
-_SHARE_BASE = np.arange(CLASSES) * _SPAN
-_LENGTH_BASE = [(CLASSES + number) * _SPAN for number in range(_LENGTHS)]
+_SHARE_BASE = [number * _SPAN for number in range(CLASSES)]
 _MARK_BASE = _QUANTITIES * _SPAN
 _FIRST_BASE = _MARK_BASE + len(_MARKS)
 _LAST_BASE = _FIRST_BASE + 256
+STATES = _QUANTITIES + len(_MARKS) + 2
+"""Most states of a text: one of each quantity, every mark, first and last character."""
 _PLACED = list(enumerate(_MARKS, _MARK_BASE))
 _IN_LINE = [(position, mark) for position, mark in _PLACED if "\n" not in mark]
+
+
+def _log2(value: int) -> int:
+    """Logarithm to base 2 in sixteenths, piecewise linear and exact in integers; 0 for 0."""
+    value += 1
+    whole = value.bit_length() - 1
+    return _STEPS * whole + (value << 4 >> whole) - _STEPS
+
+
+def _length_states(quantity: int, half_bins: int) -> list[int]:
+    """The state of each number of characters that an excerpt can have.
+
+    Args:
+        half_bins: how many halves of a bin a doubling takes.
+    """
+    base = (CLASSES + quantity) * _SPAN
+    return [base + min(half_bins * _log2(chars) // 2, _SPAN - 1) for chars in range(LIMIT_CHARS + 2)]
+
+
+_OF_LENGTH, _OF_BREAKS = _length_states(0, 4), _length_states(1, 6)
+_OF_FIRST_LINE, _OF_LAST_LINE = _length_states(2, 3), _length_states(3, 3)
 
 
 @cache
@@ -103,13 +127,6 @@ def _class_table(size: int) -> NDArray[np.uint8]:
     return table
 
 
-def _log2(value: int) -> int:
-    """Logarithm to base 2 in sixteenths, piecewise linear and exact in integers; 0 for 0."""
-    value += 1
-    whole = value.bit_length() - 1
-    return _STEPS * whole + (value << 4 >> whole) - _STEPS
-
-
 def character_classes(texts: Sequence[str]) -> NDArray[np.intp]:
     """How many characters of each class each text has, (n, `CLASSES`)."""
     joined = "".join(texts)
@@ -123,38 +140,33 @@ def character_classes(texts: Sequence[str]) -> NDArray[np.intp]:
     return np.bincount(classes, minlength=len(texts) * CLASSES).reshape(-1, CLASSES)
 
 
-def structure(texts: Sequence[str], counts: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Unnormalised structure group of each raw text, (n, `GROUP`).
+def states(text: str, counts: Sequence[int]) -> list[int]:
+    """Rows of `ROWS` of which a raw text's unnormalised structure group is the sum, at most `STATES`.
 
     Args:
-        counts: `character_classes` of the texts.
+        text: of at most `LIMIT_CHARS` and a line break.
+        counts: `character_classes` of it.
     """
     # The square root spreads small shares: 1 % and 2 % of digits differ more than 31 % and 32 %.
-    chars = np.array([len(text) or 1 for text in texts])
-    shares = np.sqrt(counts * (65536.0 / chars)[:, None]).astype(np.intp)
-    states: list[int] = []
-    sizes = []
-    for text, of_shares in zip(texts, (shares + _SHARE_BASE).tolist(), strict=True):
-        layout = _layout(text)
-        sizes.append(CLASSES + len(layout))
-        states += of_shares
-        states += layout
-    group: NDArray[np.float32] = sums(_ROWS.take(states, axis=0), np.array(sizes))
-    return group
+    whole = 65536.0 / (len(text) or 1)
+    shares = [
+        base + int(sqrt(count * whole)) if count else base
+        for base, count in zip(_SHARE_BASE, counts, strict=True)
+    ]
+    return shares + _layout(text)
 
 
 def _layout(text: str) -> list[int]:
     """States of lengths, marks and edge characters."""
     body = text.strip()
     breaks, first_line = text.count("\n"), body.find("\n")
-    lengths = (
-        2 * _log2(len(text)),
-        3 * _log2(breaks),
-        3 * _log2(first_line if first_line >= 0 else len(body)) // 2,
-        3 * _log2(len(body) - 1 - body.rfind("\n")) // 2,
-    )
-    states = [base + min(length, _SPAN - 1) for base, length in zip(_LENGTH_BASE, lengths, strict=True)]
-    states += [position for position, mark in (_PLACED if breaks else _IN_LINE) if mark in text]
+    found = [
+        _OF_LENGTH[len(text)],
+        _OF_BREAKS[breaks],
+        _OF_FIRST_LINE[first_line if first_line >= 0 else len(body)],
+        _OF_LAST_LINE[len(body) - 1 - body.rfind("\n")],
+    ]
+    found += [position for position, mark in (_PLACED if breaks else _IN_LINE) if mark in text]
     if body:
-        states += (_FIRST_BASE + min(ord(body[0]), 255), _LAST_BASE + min(ord(body[-1]), 255))
-    return states
+        found += (_FIRST_BASE + min(ord(body[0]), 255), _LAST_BASE + min(ord(body[-1]), 255))
+    return found
