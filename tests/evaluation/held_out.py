@@ -8,7 +8,7 @@ who talk in turns: like lists they do not go on about anything, and must not be 
 required fields and the prompt. Told is after how many of its requests an account was found. Pipelines ask at
 random, or, with ``--visits``, as a person would: three requests at a time, in the same half of every day,
 which is what hides them longest. With ``--system-prompt`` all pipelines send one, with ``--accounts`` each of
-them has several.
+them has several, with ``--cover`` a share of its requests are real people's prompts.
 """
 
 from __future__ import annotations
@@ -109,6 +109,16 @@ def many(pipelines: dict[str, Pipeline], accounts: int) -> dict[str, Pipeline]:
     }
 
 
+def covered(pipelines: dict[str, Pipeline], talks: list[list[str]], cover: float) -> dict[str, Pipeline]:
+    """Each pipeline with real conversations, one after the other, as such a share of its requests."""
+
+    def under_cover(pipeline: Pipeline) -> Pipeline:
+        person = key(talks, 1)
+        return lambda n, dice: person(n, dice) if dice.random() < cover else pipeline(n, dice)
+
+    return {name: under_cover(pipeline) for name, pipeline in pipelines.items()}
+
+
 def found_after(
     file: Path, rows: list[tuple[float, str, str]], systems: Mapping[str, str | None]
 ) -> dict[str, int]:
@@ -147,6 +157,13 @@ def main() -> None:
         "--requests", type=int, default=REQUESTS, help="of each account of a pipeline, at random"
     )
     parser.add_argument("--accounts", type=int, default=1, help="of each pipeline")
+    parser.add_argument(
+        "--cover",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of each pipeline's requests that are real people's prompts",
+    )
     parser.add_argument("--system-prompt", help="of all pipelines, before every prompt")
     parser.add_argument("--data", type=Path, default=os.environ.get("STILLWATCH_DATA", DEFAULT_FOLDER))
     args = parser.parse_args()
@@ -158,6 +175,8 @@ def main() -> None:
     sources = many(SETS[args.pipelines](Collections(args.data)), args.accounts)
     people = [(number, turn) for number in BEHIND_A_KEY for turn in (1, 2)]
     keys = {f"key of {number:,}, {turn}": key(list(talks.values()), number) for number, turn in people}
+    if args.cover:
+        sources = covered(sources, list(talks.values()), args.cover)
     mixed_in = sources | keys if args.visits is None else sources
     rows = requests(
         [talks[root] for root in some], mixed_in, args.hours, args.seed, args.visits, args.requests
