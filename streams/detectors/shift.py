@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from schemas.finding import Feature
 from streams import continuity
 from streams.account_table import AccountTable
+from streams.common_systems import constant
 from streams.detectors.detector import Context, Detector, DetectorMetadata, Evidence, Scores, Slots
 from streams.features import LENGTH_SQUARED, SCALE
 from streams.population import Population, Sample
@@ -215,11 +216,13 @@ class Shift(Detector):
         if len(ready):
             here, hours = slots[ready], context.hours[ready]
             measured, n, score = self._measure(table, here, replace(context, hours=hours))
-            raw = _nats(score + self._unconnected(table, here, hours, n), n)
+            lack = self._unconnected(table, here, hours, n)
+            raw = _nats(score + lack, n)
             self._sample(table, here, hours, n, (raw < SAMPLE_NATS) & (measured[:, 0] < SAMPLE_ALIKE))
             high = np.flatnonzero(raw > 0)
             if len(high):
-                most = self._most(table, here[high], context.at(ready[high]))
+                various = (measured[high, 0] < _CENTER[0]) & (lack[high] == 0)
+                most = self._most(table, here[high], context.at(ready[high]), various)
                 nats[ready[high]] = np.minimum(raw[high], most)
         continuity.fade(table, mine["words"], slots)
         old = slots[mine["count"][slots] >= MEMORY_PROMPTS]
@@ -246,12 +249,20 @@ class Shift(Detector):
                 )
         return added
 
-    def _most(self, table: AccountTable, slots: Slots, context: Context) -> Scores:
-        """What content may say at most about accounts of this kind, nats, (m,)."""
+    def _most(
+        self, table: AccountTable, slots: Slots, context: Context, various: NDArray[np.bool_]
+    ) -> Scores:
+        """What content may say at most about accounts of this kind, nats, (m,).
+
+        Args:
+            various: their prompts are no more alike than people's, nor is it shown that they do not go on.
+        """
         mine = self.mine(table)
         cold = mine["cold"][slots] >= COLD_SHARE * mine["count"][slots]
         system, serves = application(table, slots, context)
-        purpose = system | shown(table, slots, cold)
+        # Who uses a client that others use, an agent's mostly, writes unlike those who do not: that is
+        # another population. It is no one source as long as he writes this and that.
+        purpose = system | (various & constant(table, slots)) | shown(table, slots, cold)
         most: Scores = np.where(serves, 0.0, np.where(purpose, PURPOSE_NATS, np.inf))
         return most
 
