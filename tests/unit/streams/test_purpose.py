@@ -24,6 +24,12 @@ def pipeline(*, requests: int = 250, gap_s: float = 300.0, **settings: object) -
         yield msgspec.structs.replace(one, **{"output_tokens": 700, **settings})
 
 
+def for_others(names: list[str]) -> Iterator[RequestEvent]:
+    """The same, each request for one of these end users."""
+    for number, one in enumerate(pipeline()):
+        yield msgspec.structs.replace(one, end_user_id=names[number % len(names)])
+
+
 def found(events: Iterator[RequestEvent]) -> bool:
     return bool(AccountPlane(CONFIG, detectors=[Shift(), Template()]).process(list(events)).findings)
 
@@ -40,6 +46,11 @@ def test_a_pipeline_is_found() -> None:
 )
 def test_content_alone_is_no_alert_where_a_purpose_shows(settings: dict[str, object]) -> None:
     assert not found(pipeline(**settings))
+
+
+def test_who_names_two_end_users_works_for_others() -> None:
+    assert found(for_others(["worker"]))
+    assert not found(for_others(["worker", "colleague"]))
 
 
 def test_no_evaluation_asks_thousands_of_long_questions_in_two_days() -> None:
