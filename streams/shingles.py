@@ -44,6 +44,7 @@ class Shingles:
             self._together(mixed, np.array(sizes) - (SHINGLE_WORDS - 1))
 
     def _alone(self, mixed: NDArray[np.uint64]) -> None:
+        """Sketches of one prompt."""
         mixed.sort()
         hashes = mixed[_first_of_equals(mixed)]
         self.minhashes.append(hashes[:MINHASH_VALUES].tobytes())
@@ -51,6 +52,7 @@ class Shingles:
         self.simhashes.append(np.packbits(votes > len(hashes) / 2).tobytes().hex())
 
     def _together(self, mixed: NDArray[np.uint64], sizes: NDArray[np.intp]) -> None:
+        """Sketches of several, of so many runs each."""
         hashes, counts = _distinct(mixed, sizes)
         begin = 0
         for count in counts.tolist():

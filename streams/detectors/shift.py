@@ -15,7 +15,8 @@ After some dozens of prompts it counts as well whether their *words* go on from 
 goes through. The words of many people behind one key do not go on either, but they have no one layout.
 
 Applications that serve end users are single-purpose by design and are left alone here; where a constant
-system prompt or `streams.purpose` shows an innocent purpose, content alone does not raise an alert.
+system prompt or `streams.purpose` shows an innocent purpose, content alone does not raise an alert. Nor does
+it where others send the same system prompt, as long as the prompts under it are no more alike than people's.
 """
 
 from __future__ import annotations
