@@ -53,7 +53,10 @@ def test_every_text_has_a_valid_fingerprint(text: str) -> None:
         assert minhash_similarity(made.prompt_minhash, made.prompt_minhash) == 1
 
 
-SAID = st.sampled_from(["", "?", "one", "one two", "a b " * 4000, "字 " * 5000])
+EVERY_MARK = "x\n- \n* \n1\n#\n\n\n:\n\t    ```**\\{{</://|_...y"
+SAID = st.sampled_from(
+    ["", "?", "one", "one two", "a b " * 4000, "字 " * 5000, "\n" * 9000 + "end", EVERY_MARK]
+)
 
 
 @given(st.lists(TEXTS | SAID, max_size=90))

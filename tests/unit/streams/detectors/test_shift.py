@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from msgspec.structs import asdict
 
 from schemas.event import RequestEvent
 from streams.account_plane import AccountPlane
@@ -20,8 +21,8 @@ from streams.purpose import PURPOSE_NATS
 from streams.simulation.text.attacks import ATTACK_TEXTS
 from streams.simulation.text.grammar import Dice
 from streams.simulation.text.writers import WRITERS
+from tests.conformance.scenarios import START, event
 
-START = datetime(2026, 1, 5, tzinfo=UTC)
 CLIENT = "You are a helpful assistant."
 APPLICATIONS, RECORDS, PROMPTS = 400, 30, 110
 ALERT_NATS = 15.0
@@ -52,17 +53,9 @@ def account(
     name: str, system: str | None, write: Callable[[int], str], after_h: float = 0.0
 ) -> list[RequestEvent]:
     """`PROMPTS`, one every two minutes."""
-    events = []
-    for place in range(PROMPTS):
-        fields = PRINTER.fingerprint(write(place), system)
-        events.append(
-            RequestEvent(
-                schema_version=1, event_id=f"{name}-{place}", account_id=name,
-                time=START + timedelta(hours=after_h, minutes=2 * place),
-                **{field: getattr(fields, field) for field in fields.__struct_fields__},
-            )
-        )  # fmt: skip
-    return events
+    rng = random.Random(name)
+    made = [asdict(PRINTER.fingerprint(write(place), system)) for place in range(PROMPTS)]
+    return [event(name, place, 3600 * after_h + 120 * place, rng, **one) for place, one in enumerate(made)]
 
 
 def agent(place: int) -> str:
@@ -87,7 +80,7 @@ def said(applications: list[Sample], one: list[RequestEvent]) -> float:
         shift.population.add(slot, sample)
     # the client's prompt is nobody's own
     others = [account(f"other-{n}", CLIENT, pipeline(50 + n)) for n in range(SYSTEM_USES)]
-    plane.process(sorted((event for mine in (one, *others) for event in mine), key=lambda event: event.time))
+    plane.process(sorted((sent for mine in (one, *others) for sent in mine), key=lambda sent: sent.time))
     slots = np.array([plane.table.slots[f"default:{one[0].account_id}"]])
     hours = plane.table.rows["last_ms"][slots] // 3_600_000
     return float(shift.score(plane.table, slots, plane.context(hours))[0])
