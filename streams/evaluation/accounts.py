@@ -67,6 +67,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Without attackers, and without what is watched for their sake, a run is about false alerts alone."""
     only: tuple[str, ...] = ()
     """Names of the confounders and attackers that act; all where none is named. The others act always."""
+    without: tuple[str, ...] = ()
+    """Habits that nobody of the population has (`streams.simulation.habits`): another mixture of accounts."""
 
     @property
     def shares(self) -> int:
@@ -164,6 +166,7 @@ class _Crowd:
                     seed=((options.seed * options.shares + number) << 1) + part,
                     most_visits_per_day=options.most_visits_per_day,
                     campaigns=(),
+                    without=options.without,
                 ),
                 writers=stage.material.writers(),
             )

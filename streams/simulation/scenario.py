@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
@@ -162,17 +163,26 @@ def from_toml(text: str, base: dict[str, Any] | None = None) -> Scenario:
         if crowd.writer is not None and crowd.writer not in WRITERS:
             field, fix = f"scenario.crowds[{number}].writer", f"Name one of {', '.join(WRITERS)}"
             raise InvalidSetting(field, f"nobody writes {crowd.writer!r}", fix)
-    habits = [habit.name for habit in HABITS]
-    unknown = set(scenario.without).difference(habits)
-    if unknown or set(scenario.without).issuperset(habits):
-        problem = f"nobody has the habit {min(unknown)!r}" if unknown else "nobody is left"
-        raise InvalidSetting("scenario.without", problem, f"Name some, not all, of {', '.join(habits)}")
+    check_habits("scenario.without", scenario.without)
     names = [campaign.name for campaign in scenario.campaigns]
     for number, name in enumerate(names):
         if name in names[:number]:
             problem, fix = f"a second campaign named {name!r}", "Give each a name of its own"
             raise InvalidSetting(f"scenario.campaigns[{number}].name", problem, fix)
     return scenario
+
+
+def check_habits(setting: str, without: Iterable[str]) -> None:
+    """A population may do without some habits.
+
+    Raises:
+        InvalidSetting: a name that is no habit's, or those of all.
+    """
+    habits = {habit.name for habit in HABITS}
+    unknown = set(without) - habits
+    if unknown or habits.issubset(without):
+        problem = f"nobody has the habit {min(unknown)!r}" if unknown else "nobody is left"
+        raise InvalidSetting(setting, problem, f"Name some, not all, of {', '.join(sorted(habits))}")
 
 
 BASE = "base"

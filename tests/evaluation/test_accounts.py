@@ -28,6 +28,7 @@ from streams.evaluation.material import Client, Material, Shelf
 from streams.evaluation.schedules import DAY_MS
 from streams.evaluation.watch import Watch
 from streams.fingerprint import Fingerprinter
+from streams.simulation.habits import HABITS
 from tests.conformance.scenarios import FIRES
 
 NAMES = (
@@ -233,6 +234,16 @@ def test_without_attackers_the_same_innocents_act(evaluation: Evaluation) -> Non
     assert not result.at_budget
     titles = [table.title for table in account_tables(result)]
     assert titles == ["Benign accounts in the test"]
+
+
+def test_a_population_is_of_the_habits_that_are_left(evaluation: Evaluation) -> None:
+    others = tuple(habit.name for habit in HABITS if habit.temperatures != (0.0,))
+    assert len(others) == len(HABITS) - 1
+    options = msgspec.structs.replace(evaluation.options, accounts=400, without=others)
+    shelf = Shelf(Fingerprinter(b"k", "k1"))
+    events = list(accounts._Crowd(options, 0, *evaluation.stages(), shelf).events())
+    assert len({event.account_id for event in events}) > 50
+    assert {event.temperature for event in events} == {0.0}
 
 
 def test_a_larger_world_has_more_shares_and_no_larger_ones() -> None:

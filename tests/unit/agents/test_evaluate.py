@@ -19,8 +19,10 @@ from agents.prompt_collections import Collections, benign_file, corpus
 from schemas.errors import InvalidSetting, MissingDependency
 from streams.evaluation.account_figures import ATTACKS, CONFOUNDERS, KNOWN_LIMITS
 from streams.fingerprint import Fingerprinter
+from streams.simulation.habits import HABITS
 
 DATA = Path(os.environ.get("STILLWATCH_DATA", "../shared/data"))
+
 runner = CliRunner()
 
 
@@ -37,6 +39,18 @@ def test_only_names_those_that_exist(tmp_path: Path) -> None:
     assert isinstance(result.exception, InvalidSetting)
     assert "viral_promt" in str(result.exception)
     assert "viral_prompt" in result.exception.fix
+
+
+def test_a_population_can_do_without_habits_that_exist(tmp_path: Path) -> None:
+    arguments = ["accounts", "--json", str(tmp_path / "o.json")]
+    result = runner.invoke(app, [*arguments, "--without", "persons"])
+    assert isinstance(result.exception, InvalidSetting)
+    assert "--without" in str(result.exception)
+    assert "persons" in str(result.exception)
+    everybody = [part for habit in HABITS for part in ("--without", habit.name)]
+    result = runner.invoke(app, [*arguments, *everybody])
+    assert isinstance(result.exception, InvalidSetting)
+    assert "nobody is left" in str(result.exception)
 
 
 def test_a_folder_without_collections_is_named_with_the_fix(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from agents.cli import evaluate
-from agents.cli.evaluate import app
+from agents.cli.evaluate import app, campaigns
 from schemas.errors import InvalidSetting
 from streams.simulation.habits import HABITS
 
@@ -94,8 +93,8 @@ def test_the_figures_of_a_long_run_are_there_while_it_goes_on(
     world, figures = tmp_path / "w.toml", tmp_path / "o.json"
     world.write_text('accounts = 9\nduration_s = 90_000\ncampaigns = []\nwithout = ["batch", "inline-batch"]')
     written: list[dict[str, object]] = []
-    monkeypatch.setattr(evaluate, "WRITTEN_S", 0.0)
-    monkeypatch.setattr(evaluate, "write_json", lambda path, value: written.append(value))
+    monkeypatch.setattr(campaigns, "WRITTEN_S", 0.0)
+    monkeypatch.setattr(campaigns, "write_json", lambda path, value: written.append(value))
     arguments = ["--json", str(figures), "-s", str(world), "--no-comparisons"]
     assert runner.invoke(app, ["campaigns", *arguments]).exit_code == 0
     assert len(written) > 20
