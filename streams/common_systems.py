@@ -31,11 +31,20 @@ is for."""
 
 def constant(table: AccountTable, slots: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Which accounts send one system prompt throughout, (m,), by `streams.detectors.template`."""
+    return _carried(table, slots, CONSTANT_SHARE)
+
+
+def at_times(table: AccountTable, slots: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Which do not go throughout without one, (m,); one that changes with every request does not count."""
+    return _carried(table, slots, 1 - CONSTANT_SHARE)
+
+
+def _carried(table: AccountTable, slots: NDArray[np.intp], share: float) -> NDArray[np.bool_]:
     if "template" not in (table.dtype.names or ()):
         return np.zeros(len(slots), np.bool_)
     seen = table.rows["template"][slots]
-    mostly: NDArray[np.bool_] = seen["with_system"] > CONSTANT_SHARE * np.maximum(seen["total"], 1)
-    return mostly
+    carried: NDArray[np.bool_] = seen["with_system"] > share * np.maximum(seen["total"], 1)
+    return carried
 
 
 def sent(table: AccountTable, slots: NDArray[np.intp]) -> Tags:

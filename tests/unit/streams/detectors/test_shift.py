@@ -1,9 +1,9 @@
-"""Who uses a client that others use, among accounts that write unlike all of its users."""
+"""Who writes this and that among accounts that write otherwise: with a client, or as many behind one key."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -24,18 +24,19 @@ from streams.simulation.text.writers import WRITERS
 from tests.conformance.scenarios import START, event
 
 CLIENT = "You are a helpful assistant."
-APPLICATIONS, RECORDS, PROMPTS = 400, 30, 110
+ACCOUNTS, RECORDS, PROMPTS, MANY = 400, 30, 110, 250
+TURNS = 8
+"""Of a visit."""
 ALERT_NATS = 15.0
 PRINTER = Fingerprinter(b"secret", "k1")
 
 
-@pytest.fixture(scope="module")
-def applications() -> list[Sample]:
-    """Accounts of one purpose each: what is usual where hardly anybody else is."""
+def population(writers: Sequence[str]) -> list[Sample]:
+    """Accounts that write as these do in turns: what is usual."""
     samples = []
-    for number in range(APPLICATIONS):
-        write = WRITERS["assistant" if number % 3 == 0 else "processor"]
-        records = [write(number, place, 0, place).prompt for place in range(RECORDS)]
+    for number in range(ACCOUNTS):
+        write = WRITERS[writers[number % len(writers)]]
+        records = [write(number, place // TURNS, place % TURNS, place).prompt for place in range(RECORDS)]
         made = PRINTER.fingerprint_all([(record, None) for record in records])
         vectors = np.array([np.frombuffer(one.prompt_embedding, np.int8) for one in made])
         structure = vectors.reshape(RECORDS, DIMENSIONS)[:, STRUCTURE]
@@ -49,13 +50,28 @@ def applications() -> list[Sample]:
     return samples
 
 
+@pytest.fixture(scope="module")
+def applications() -> list[Sample]:
+    """Accounts of one purpose each: what is usual where hardly anybody else is."""
+    return population(("assistant", "processor", "processor"))
+
+
+@pytest.fixture(scope="module")
+def agents() -> list[Sample]:
+    return population(("agent",))
+
+
 def account(
-    name: str, system: str | None, write: Callable[[int], str], after_h: float = 0.0
+    name: str,
+    systems: Sequence[str | None],
+    write: Callable[[int], str],
+    prompts: int = PROMPTS,
+    after_h: float = 5.0,
 ) -> list[RequestEvent]:
-    """`PROMPTS`, one every two minutes."""
+    """One prompt every two minutes, under these system prompts in turn."""
     rng = random.Random(name)
-    made = [asdict(PRINTER.fingerprint(write(place), system)) for place in range(PROMPTS)]
-    return [event(name, place, 3600 * after_h + 120 * place, rng, **one) for place, one in enumerate(made)]
+    made = [asdict(PRINTER.fingerprint(write(n), systems[n % len(systems)])) for n in range(prompts)]
+    return [event(name, n, 3600 * after_h + 120 * n, rng, **one) for n, one in enumerate(made)]
 
 
 def agent(place: int) -> str:
@@ -67,19 +83,25 @@ def pipeline(seed: int) -> Callable[[int], str]:
     return lambda place: ATTACK_TEXTS["pipeline"](seed, Dice(seed, place))
 
 
+def customers(place: int) -> str:
+    """Of a gateway that resells: each request another's, a developer's or an agent's in turn."""
+    who = random.Random(place).getrandbits(40)
+    return WRITERS[("developer", "agent")[place % 2]](who, place, 0, who ^ place).prompt
+
+
 def tasks(place: int) -> str:
     """Exercises in one wrapper."""
     return ATTACK_TEXTS["reasoning"](3, Dice(3, place))
 
 
-def said(applications: list[Sample], one: list[RequestEvent]) -> float:
+def said(usual: list[Sample], one: list[RequestEvent]) -> float:
     """Nats of an account after its last prompt."""
     plane = AccountPlane(DetectionConfig())
     (shift,) = (detector for detector in plane.detectors if isinstance(detector, Shift))
-    for slot, sample in enumerate(applications, 1000):
+    for slot, sample in enumerate(usual, 1000):
         shift.population.add(slot, sample)
     # the client's prompt is nobody's own
-    others = [account(f"other-{n}", CLIENT, pipeline(50 + n)) for n in range(SYSTEM_USES)]
+    others = [account(f"other-{n}", (CLIENT,), pipeline(50 + n), after_h=0.0) for n in range(SYSTEM_USES)]
     plane.process(sorted((sent for mine in (one, *others) for sent in mine), key=lambda sent: sent.time))
     slots = np.array([plane.table.slots[f"default:{one[0].account_id}"]])
     hours = plane.table.rows["last_ms"][slots] // 3_600_000
@@ -87,13 +109,27 @@ def said(applications: list[Sample], one: list[RequestEvent]) -> float:
 
 
 def test_who_writes_this_and_that_with_a_client_is_no_source(applications: list[Sample]) -> None:
-    assert said(applications, account("agent", CLIENT, agent, after_h=5.0)) == PURPOSE_NATS
-    assert said(applications, account("agent", None, agent, after_h=5.0)) > ALERT_NATS
+    assert said(applications, account("agent", (CLIENT,), agent)) == PURPOSE_NATS
+    assert said(applications, account("agent", (None,), agent)) > ALERT_NATS
 
 
 def test_who_writes_one_thing_with_it_is_one(applications: list[Sample]) -> None:
-    assert said(applications, account("tasks", CLIENT, tasks, after_h=5.0)) > ALERT_NATS
+    assert said(applications, account("tasks", (CLIENT,), tasks)) > ALERT_NATS
 
 
 def test_nor_is_it_this_and_that_where_people_go_on_about_things_and_he_does_not() -> None:
-    assert said([], account("agent", CLIENT, agent, after_h=5.0)) > ALERT_NATS
+    assert said([], account("agent", (CLIENT,), agent)) > ALERT_NATS
+
+
+def test_a_key_with_many_customers_of_whom_some_use_a_client_is_no_source(agents: list[Sample]) -> None:
+    assert said(agents, account("key", (None, CLIENT), customers, MANY)) == PURPOSE_NATS
+    assert said(agents, account("key", (None,), customers, MANY)) > ALERT_NATS
+
+
+def test_a_pipeline_that_sends_a_system_prompt_now_and_then_is_one(agents: list[Sample]) -> None:
+    assert said(agents, account("tasks", (None, CLIENT), tasks)) > ALERT_NATS
+
+
+def test_nor_do_customers_explain_a_system_prompt_that_changes(agents: list[Sample]) -> None:
+    changing = [f"You are assistant number {n}." for n in range(7)]
+    assert said(agents, account("key", changing, customers, MANY)) > ALERT_NATS
