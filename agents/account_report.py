@@ -9,7 +9,7 @@ from rich.table import Table
 from agents.charts import bar_chart, line_chart
 from agents.html_report import HtmlReport
 from streams.evaluation.account_figures import ALLOWED, KNOWN_LIMITS, AccountFigures, AtBudget
-from streams.evaluation.accounts import ROLES
+from streams.evaluation.accounts import ROLES, Options
 
 _ABOUT = {role.name: role.about for role in ROLES}
 SOON = 60
@@ -100,9 +100,17 @@ def account_facts(figures: AccountFigures) -> str:
         f"account-days and {figures.calibration_alerts:,} false alerts, then {options.test_days} test "
         f"day(s) with other accounts. {figures.events:,} events, {figures.distinct_texts:,} distinct "
         f"prompts. Identity (accounts, age, organisations) is simulated; customers arrive as ServeGen's do; "
-        f"text is real conversations, public task lists and simulated writers. {_limits(figures)}"
+        f"text is real conversations, public task lists and simulated writers. {_left_out(options)}"
+        f"{_limits(figures)}"
         f"Seed {options.seed}."
     )
+
+
+def _left_out(options: Options) -> str:
+    """Where the world is not the whole one, which no figure is to be taken for."""
+    nobody = f"Nobody of the population is: {', '.join(options.without)}. " if options.without else ""
+    alone = f"Of confounders and attackers only: {', '.join(options.only)}. " if options.only else ""
+    return nobody + alone
 
 
 def _limits(figures: AccountFigures) -> str:

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from agents.account_report import account_tables
+from agents.account_report import account_facts, account_tables
 from schemas.finding import utc_from_ms
 from streams.account_plane import AccountPlane
 from streams.config import DetectionConfig
@@ -244,6 +244,16 @@ def test_a_population_is_of_the_habits_that_are_left(evaluation: Evaluation) -> 
     events = list(accounts._Crowd(options, 0, *evaluation.stages(), shelf).events())
     assert len({event.account_id for event in events}) > 50
     assert {event.temperature for event in events} == {0.0}
+
+
+def test_a_report_says_who_was_left_out(evaluation: Evaluation) -> None:
+    whole = account_facts(figures(evaluation.options, []))
+    part = msgspec.structs.replace(evaluation.options, without=("agent", "batch"), only=("reseller",))
+    told = account_facts(figures(part, []))
+    assert "Nobody of the population is: agent, batch. " in told
+    assert "Of confounders and attackers only: reseller. " in told
+    assert "Nobody" not in whole
+    assert "only:" not in whole
 
 
 def test_a_larger_world_has_more_shares_and_no_larger_ones() -> None:
