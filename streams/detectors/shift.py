@@ -75,6 +75,7 @@ METADATA = DetectorMetadata(
         "A model evaluation at a temperature above 0",
         "A person who fills a template of their own by hand, dozens of times",
         "A browser extension that adds a fixed text to every prompt (translators, prompt libraries)",
+        "A key with many customers of another kind than other accounts, none of whom uses a system prompt",
     ),
     references=(
         "MMD-LLM (arXiv:2606.05725): two-sample tests on windows of prompts",
