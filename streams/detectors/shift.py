@@ -267,17 +267,23 @@ class Shift(Detector):
             mine["sampled"][slot] = hours[number]
 
     def explain(self, table: AccountTable, slot: int, context: Context) -> Evidence:
-        measured, _, _ = self._measure(table, np.array([slot]), context)
+        slots = np.array([slot])
+        measured, n, _ = self._measure(table, slots, context)
         alike, far, wandering = (float(value) for value in measured[0])
         count = int(self.mine(table)["count"][slot])
         model = self.population.before(int(context.hours[0]))
-        drift = "without" if wandering < one_source.WANDERING else "with little"
         basis = f"{model.accounts:,} accounts of this partition" if model.accounts else "shipped prior only"
+        similar = "built alike" if alike > one_source.ALIKE else "as various as people's"
+        if self._unconnected(table, slots, context.hours[:1], n)[0] > 0:
+            order = "do not go on from one to the next, as if taken from a list"
+        elif wandering < one_source.WANDERING:
+            order = "follow each other without drift, as if drawn at random from one source"
+        else:
+            order = "drift no less than people's"
         return Evidence(
-            reason=f"the last {count:,} different prompts are built alike (similarity {alike:.2f}; people "
+            reason=f"the last {count:,} different prompts are {similar} (similarity {alike:.2f}; people "
             f"have {one_source.ALIKE:.2f}), lie {np.exp(far / 2):.0f} standard deviations from what accounts "
-            f"write (8 are usual; {basis}), and follow each other {drift} drift, as if drawn at random from "
-            "one source",
+            f"write (8 are usual; {basis}), and {order}",
             features=(
                 Feature(name="prompt_similarity", value=alike, baseline=one_source.ALIKE, contribution=0.0),
                 Feature(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -94,8 +95,13 @@ def tasks(place: int) -> str:
     return ATTACK_TEXTS["reasoning"](3, Dice(3, place))
 
 
-def said(usual: list[Sample], one: list[RequestEvent]) -> float:
-    """Nats of an account after its last prompt."""
+class Judged(NamedTuple):
+    nats: float
+    """After an account's last prompt."""
+    reason: str
+
+
+def judged(usual: list[Sample], one: list[RequestEvent]) -> Judged:
     plane = AccountPlane(DetectionConfig())
     (shift,) = (detector for detector in plane.detectors if isinstance(detector, Shift))
     for slot, sample in enumerate(usual, 1000):
@@ -104,8 +110,13 @@ def said(usual: list[Sample], one: list[RequestEvent]) -> float:
     others = [account(f"other-{n}", (CLIENT,), pipeline(50 + n), after_h=0.0) for n in range(SYSTEM_USES)]
     plane.process(sorted((sent for mine in (one, *others) for sent in mine), key=lambda sent: sent.time))
     slots = np.array([plane.table.slots[f"default:{one[0].account_id}"]])
-    hours = plane.table.rows["last_ms"][slots] // 3_600_000
-    return float(shift.score(plane.table, slots, plane.context(hours))[0])
+    context = plane.context(plane.table.rows["last_ms"][slots] // 3_600_000)
+    reason = shift.explain(plane.table, int(slots[0]), context).reason
+    return Judged(float(shift.score(plane.table, slots, context)[0]), reason)
+
+
+def said(usual: list[Sample], one: list[RequestEvent]) -> float:
+    return judged(usual, one).nats
 
 
 def test_who_writes_this_and_that_with_a_client_is_no_source(applications: list[Sample]) -> None:
@@ -133,3 +144,16 @@ def test_a_pipeline_that_sends_a_system_prompt_now_and_then_is_one(agents: list[
 def test_nor_do_customers_explain_a_system_prompt_that_changes(agents: list[Sample]) -> None:
     changing = [f"You are assistant number {n}." for n in range(7)]
     assert said(agents, account("key", changing, customers, MANY)) > ALERT_NATS
+
+
+def test_the_reason_says_what_was_seen(agents: list[Sample]) -> None:
+    list_of_one = judged([], account("tasks", (None,), tasks)).reason
+    assert "are built alike (similarity 0." in list_of_one
+    assert "do not go on from one to the next, as if taken from a list" in list_of_one
+    assert "shipped prior only" in list_of_one
+    various = judged(agents, account("key", (None,), customers, MANY)).reason
+    assert "are as various as people's (similarity 0." in various
+    assert "without drift, as if drawn at random from one source" in various
+    assert f"{ACCOUNTS} accounts of this partition" in various
+    in_turn = judged(agents, account("both", (None,), lambda n: tasks(n) if n < 60 else customers(n))).reason
+    assert in_turn.endswith("and drift no less than people's")
