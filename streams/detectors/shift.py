@@ -275,7 +275,7 @@ class Shift(Detector):
         basis = f"{model.accounts:,} accounts of this partition" if model.accounts else "shipped prior only"
         similar = "built alike" if alike > one_source.ALIKE else "as various as people's"
         if self._unconnected(table, slots, context.hours[:1], n)[0] > 0:
-            order = "do not go on from one to the next, as if taken from a list"
+            order = "do not go on from one to the next as people's do, but as if taken from a list"
         elif wandering < one_source.WANDERING:
             order = "follow each other without drift, as if drawn at random from one source"
         else:

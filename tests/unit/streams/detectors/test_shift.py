@@ -149,7 +149,7 @@ def test_nor_do_customers_explain_a_system_prompt_that_changes(agents: list[Samp
 def test_the_reason_says_what_was_seen(agents: list[Sample]) -> None:
     list_of_one = judged([], account("tasks", (None,), tasks)).reason
     assert "are built alike (similarity 0." in list_of_one
-    assert "do not go on from one to the next, as if taken from a list" in list_of_one
+    assert "do not go on from one to the next as people's do, but as if taken from a list" in list_of_one
     assert "shipped prior only" in list_of_one
     various = judged(agents, account("key", (None,), customers, MANY)).reason
     assert "are as various as people's (similarity 0." in various
