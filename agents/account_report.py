@@ -107,7 +107,7 @@ def account_facts(figures: AccountFigures) -> str:
 
 
 def _left_out(options: Options) -> str:
-    """Where the world is not the whole one, which no figure is to be taken for."""
+    """Who is missing, so that no figure passes for the whole world's."""
     nobody = f"Nobody of the population is: {', '.join(options.without)}. " if options.without else ""
     alone = f"Of confounders and attackers only: {', '.join(options.only)}. " if options.only else ""
     return nobody + alone
