@@ -15,9 +15,9 @@ goes through. The words of many people behind one key do not go on either, but t
 
 Applications that serve end users are single-purpose by design and are left alone here; where a constant
 system prompt or `streams.purpose` shows an innocent purpose, content alone does not raise an alert. Nor does
-it where requests carry a system prompt that others send too, as those of clients do, as long as the prompts
-are no more alike than people's, or, where other requests carry none, than those of nine in ten people; and as
-long as it is not shown that they never go on.
+it where requests carry a system prompt, as those of clients do, as long as the prompts are no more alike than
+people's, or, where other requests carry none, than those of nine in ten people; and as long as it is not
+shown that they never go on.
 """
 
 from __future__ import annotations
